@@ -1,0 +1,339 @@
+"""Read what a GGUF file says of itself, and whether all of it is there.
+
+Only the header is read: metadata and the table of tensors. Big arrays (vocabularies, merges) are stepped
+over and kept as an `ArrayInfo`, so that reading takes milliseconds and no memory worth naming.
+"""
+
+import mmap
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from .errors import GgufError
+from .ggml_types import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
+
+_MAGIC: Final = b"GGUF"
+_VERSIONS: Final = (2, 3)
+_KEPT_NUMBERS: Final = 1024  # arrays up to here are per-layer values that the memory estimate needs
+_KEPT_STRINGS: Final = 64  # languages and tags, not a vocabulary
+_DEFAULT_ALIGNMENT: Final = 32
+_MOST_ENTRIES: Final = 1_000_000  # more keys or tensors than this is not a header but noise
+_F16: Final = 2
+
+_STRING: Final = 8
+_ARRAY: Final = 9
+_SCALARS: Final[dict[int, struct.Struct]] = {
+    0: struct.Struct("<B"),
+    1: struct.Struct("<b"),
+    2: struct.Struct("<H"),
+    3: struct.Struct("<h"),
+    4: struct.Struct("<I"),
+    5: struct.Struct("<i"),
+    6: struct.Struct("<f"),
+    7: struct.Struct("<?"),
+    10: struct.Struct("<Q"),
+    11: struct.Struct("<q"),
+    12: struct.Struct("<d"),
+}
+_U32: Final = _SCALARS[4]
+_U64: Final = _SCALARS[10]
+
+_SPLIT_NAME: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
+
+
+class ArrayInfo(NamedTuple):
+    """An array that was stepped over: the GGUF type of its elements, and how many there are."""
+
+    element_type: int
+    length: int
+
+
+Scalar = bool | int | float | str
+Value = Scalar | tuple[Scalar, ...] | ArrayInfo
+
+
+@dataclass(frozen=True)
+class Gguf:
+    """The facts in a GGUF header.
+
+    Attributes:
+        size: bytes of the file (of this part, where it is split).
+        parameters: number of weights (of this part, where it is split); 0 where the header was cut short.
+        kv_bytes_per_token: KV cache in f16 that one token of context takes; None where it is not known.
+        split_count: parts the model is split into; 1 where it is whole.
+    """
+
+    size: int
+    version: int
+    architecture: str
+    name: str
+    quant: str
+    parameters: int
+    context_length: int
+    kv_bytes_per_token: int | None
+    has_chat_template: bool
+    split_index: int
+    split_count: int
+    metadata: Mapping[str, Value]
+
+
+class _ShortError(Exception):
+    """The data ends before what it announces: `needed` bytes in all."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(needed)
+        self.needed = needed
+
+
+class _Cursor:
+    """A position in the header that never reads past the end of the data."""
+
+    def __init__(self, data: bytes | mmap.mmap) -> None:
+        self.data = data
+        self.size = len(data)
+        self.position = 0
+
+    def take(self, count: int) -> int:
+        """Step over `count` bytes and return where they begin."""
+        start = self.position
+        if count > self.size - start:
+            raise _ShortError(start + count)
+        self.position = start + count
+        return start
+
+    def scalar(self, layout: struct.Struct) -> Scalar:
+        value: Scalar = layout.unpack_from(self.data, self.take(layout.size))[0]
+        return value
+
+    def u32(self) -> int:
+        return int(self.scalar(_U32))
+
+    def u64(self) -> int:
+        return int(self.scalar(_U64))
+
+    def string(self) -> str:
+        length = self.u64()
+        start = self.take(length)
+        return self.data[start : start + length].decode("utf-8", "replace")
+
+    def value(self, kind: int, key: str) -> Value:
+        if kind == _STRING:
+            return self.string()
+        if kind == _ARRAY:
+            return self.array(self.u32(), self.u64(), key)
+        return self.scalar(_layout(kind, key))
+
+    def array(self, kind: int, count: int, key: str) -> Value:
+        if kind == _STRING:
+            if count <= _KEPT_STRINGS:
+                return tuple(self.string() for _ in range(count))
+            for _ in range(count):
+                self.take(self.u64())
+        elif kind == _ARRAY:
+            for _ in range(count):
+                self.array(self.u32(), self.u64(), key)
+        else:
+            layout = _layout(kind, key)
+            if count <= _KEPT_NUMBERS:
+                return tuple(self.scalar(layout) for _ in range(count))
+            self.take(layout.size * count)
+        return ArrayInfo(kind, count)
+
+
+def _layout(kind: int, key: str) -> struct.Struct:
+    layout = _SCALARS.get(kind)
+    if layout is None:
+        raise GgufError(f"The GGUF header is damaged: {key!r} has the unknown value type {kind}.")
+    return layout
+
+
+def read_gguf(path: Path) -> Gguf:
+    """Read the header of `path` and check that the file holds every tensor it announces.
+
+    Raises GgufError (not a GGUF file, a version this cannot read, cut short) or OSError.
+    """
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        if size < len(_MAGIC):
+            raise GgufError(f"{path.name} is not a GGUF file: it has only {size:,} bytes.")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            try:
+                return _parse(data, size, path.name, whole=True)
+            except _ShortError as short:
+                raise _truncated(path.name, size, short.needed) from None
+
+
+def peek_gguf(head: bytes, size: int) -> Gguf:
+    """Read what the first bytes of a GGUF file of `size` bytes tell; what lies beyond stays unknown.
+
+    Raises GgufError when the bytes are not the beginning of a GGUF file.
+    """
+    try:
+        return _parse(head, size, "the file", whole=False)
+    except _ShortError:
+        raise GgufError("The beginning of the file is too short to be read.") from None
+
+
+def split_parts(path: Path) -> list[Path]:
+    """List the files of the model that begins with `path`: itself alone, or every part of a split model.
+
+    Raises GgufError when `path` is not the first part, or a part is missing.
+    """
+    match = _SPLIT_NAME.search(path.name)
+    if match is None:
+        return [path]
+    index, count = int(match[1]), int(match[2])
+    stem = path.name[: match.start()]
+    parts = [path.with_name(f"{stem}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1)]
+    if index != 1:
+        raise GgufError(f"{path.name} is part {index} of {count}: name the first part, {parts[0].name}.")
+    missing = [part.name for part in parts if not part.is_file()]
+    if missing:
+        raise GgufError(f"{path.name} is one of {count} parts, and these are missing: {', '.join(missing)}.")
+    return parts
+
+
+def _truncated(name: str, size: int, needed: int) -> GgufError:
+    return GgufError(f"{name} is cut short: it has {size:,} bytes and needs at least {needed:,}. Download it again.")
+
+
+def _parse(data: bytes | mmap.mmap, size: int, name: str, *, whole: bool) -> Gguf:
+    cursor = _Cursor(data)
+    version = _check_beginning(cursor, name)
+    tensor_count, key_count = cursor.u64(), cursor.u64()
+    if tensor_count > _MOST_ENTRIES or key_count > _MOST_ENTRIES:
+        raise GgufError(f"{name} is damaged: its header announces {key_count} keys, {tensor_count} tensors.")
+    metadata: dict[str, Value] = {}
+    parameters, largest, end = 0, "", 0
+    try:
+        for _ in range(key_count):
+            key = cursor.string()
+            metadata[key] = cursor.value(cursor.u32(), key)
+        parameters, largest, end = _read_tensors(cursor, tensor_count, _alignment(metadata, name))
+    except _ShortError:
+        if whole:
+            raise
+    if end > size:
+        raise _ShortError(end)
+    return _facts(metadata, size=size, version=version, parameters=parameters, largest=largest)
+
+
+def _check_beginning(cursor: _Cursor, name: str) -> int:
+    """Check magic and version, and return the version."""
+    magic = bytes(cursor.data[cursor.take(len(_MAGIC)) : len(_MAGIC)])
+    if magic != _MAGIC:
+        raise GgufError(f"{name} is not a GGUF file{_what_it_is(cursor.data)}.")
+    version = cursor.u32()
+    if version & 0xFFFF == 0 and version:
+        raise GgufError(f"{name} is a big-endian GGUF file; only little-endian ones can be loaded.")
+    if version not in _VERSIONS:
+        raise GgufError(f"{name} is a GGUF file of version {version}; versions 2 and 3 can be loaded. Get a newer one.")
+    return version
+
+
+def _what_it_is(data: bytes | mmap.mmap) -> str:
+    """Recognise what commonly lies where a GGUF file should."""
+    head = bytes(data[:64]).lstrip().lower()
+    if head.startswith(b"version https://git-lfs"):
+        return ": it is a Git LFS pointer, which only names the real file"
+    if head.startswith((b"<!doctype", b"<html")):
+        return ": it is a web page, saved in place of the file"
+    if head[:4] in {b"ggml", b"lmgg", b"tjgg", b"fmgg", b"ggjt", b"ggmf"}:
+        return ": it is the older GGML format, which llama.cpp no longer reads"
+    return ""
+
+
+def _alignment(metadata: Mapping[str, Value], name: str) -> int:
+    alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)
+    if not isinstance(alignment, int) or alignment <= 0:
+        raise GgufError(f"{name} is damaged: its alignment is {alignment!r}.")
+    return alignment
+
+
+def _read_tensors(cursor: _Cursor, count: int, alignment: int) -> tuple[int, str, int]:
+    """Walk the tensor table: number of weights, type that holds most bytes, and where the data ends."""
+    parameters = 0
+    end = 0
+    bytes_by_type: dict[str, int] = {}
+    for _ in range(count):
+        name = cursor.string()
+        elements = 1
+        for _ in range(cursor.u32()):
+            elements *= cursor.u64()
+        kind = cursor.u32()
+        offset = cursor.u64()
+        parameters += elements
+        stored = TENSOR_TYPES.get(kind)
+        if stored is None:
+            # A type newer than this table: its length is unknown, its beginning must still be there.
+            end = max(end, offset)
+            continue
+        if elements % stored.block:
+            raise GgufError(f"The GGUF header is damaged: {name!r} has {elements} elements of {stored.name}.")
+        length = elements // stored.block * stored.size
+        bytes_by_type[stored.name] = bytes_by_type.get(stored.name, 0) + length
+        end = max(end, offset + length)
+    start = -(-cursor.position // alignment) * alignment
+    largest = max(bytes_by_type, key=bytes_by_type.__getitem__, default="")
+    return parameters, largest, start + end if count else cursor.position
+
+
+def _facts(metadata: Mapping[str, Value], *, size: int, version: int, parameters: int, largest: str) -> Gguf:
+    architecture = _text(metadata, "general.architecture")
+    file_type = metadata.get("general.file_type")
+    quant = FILE_TYPES.get(file_type & ~FILE_TYPE_GUESSED, "") if isinstance(file_type, int) else ""
+    return Gguf(
+        size=size,
+        version=version,
+        architecture=architecture,
+        name=_text(metadata, "general.name"),
+        quant=quant or largest,
+        parameters=parameters,
+        context_length=_number(metadata, f"{architecture}.context_length"),
+        kv_bytes_per_token=_kv_bytes_per_token(metadata, architecture),
+        has_chat_template="tokenizer.chat_template" in metadata,
+        split_index=_number(metadata, "split.no"),
+        split_count=max(1, _number(metadata, "split.count")),
+        metadata=metadata,
+    )
+
+
+def _text(metadata: Mapping[str, Value], key: str) -> str:
+    value = metadata.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _number(metadata: Mapping[str, Value], key: str) -> int:
+    value = metadata.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _per_layer(metadata: Mapping[str, Value], key: str, layers: int) -> list[int] | None:
+    """Spread a number over all layers, or take the array that gives one for each."""
+    value = metadata.get(key)
+    if isinstance(value, int):
+        return [value] * layers
+    if isinstance(value, tuple) and not isinstance(value, ArrayInfo) and len(value) == layers:
+        return [int(item) for item in value]
+    return None
+
+
+def _kv_bytes_per_token(metadata: Mapping[str, Value], architecture: str) -> int | None:
+    """Estimate the f16 KV cache of one token, layer by layer.
+
+    Layers without attention (head count 0) take nothing. Sliding windows are counted as full attention:
+    an estimate that errs towards too much.
+    """
+    layers = _number(metadata, f"{architecture}.block_count")
+    attention = f"{architecture}.attention"
+    heads = _per_layer(metadata, f"{attention}.head_count", layers)
+    if not layers or heads is None:
+        return None
+    key_value_heads = _per_layer(metadata, f"{attention}.head_count_kv", layers) or heads
+    width = _number(metadata, f"{architecture}.embedding_length") // (max(heads) or 1)
+    key_length = _number(metadata, f"{attention}.key_length") or width
+    value_length = _number(metadata, f"{attention}.value_length") or width
+    return sum(key_value_heads) * (key_length + value_length) * _F16

@@ -1,0 +1,91 @@
+"""Writes small GGUF files, whole or broken in the ways that files break."""
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Q4_0, F16, F32 = 2, 1, 0
+_STORED = {F32: (1, 4), F16: (1, 2), Q4_0: (32, 18), 12: (256, 144), 8: (32, 34)}
+
+
+def write_gguf(
+    metadata: Mapping[str, Any] | None = None,
+    tensors: Sequence[tuple[str, tuple[int, ...], int]] = (("token_embd.weight", (32, 64), F16),),
+    *,
+    version: int = 3,
+    alignment: int = 32,
+    big_endian: bool = False,
+    filler: bytes = b"",
+) -> bytes:
+    """Return a GGUF file; a `list` in the metadata is an array, and `filler` repeats in the tensor data."""
+    order = ">" if big_endian else "<"
+    values = {"general.alignment": alignment} if alignment != 32 else {}
+    values |= metadata if metadata is not None else llama_metadata()
+    head = b"GGUF" + struct.pack(f"{order}IQQ", version, len(tensors), len(values))
+    for key, value in values.items():
+        head += _string(key, order) + _value(value, order)
+    offset = 0
+    for name, shape, kind in tensors:
+        head += _string(name, order) + struct.pack(f"{order}I", len(shape))
+        head += b"".join(struct.pack(f"{order}Q", size) for size in shape)
+        head += struct.pack(f"{order}IQ", kind, offset)
+        offset += _padded(_bytes(shape, kind), alignment)
+    pattern = filler or b"\x00"
+    body = (pattern * (offset // len(pattern) + 1))[:offset]
+    return head.ljust(_padded(len(head), alignment), b"\x00") + body if tensors else head
+
+
+def llama_metadata(**more: Any) -> dict[str, Any]:
+    """Return the metadata of a tiny Llama: 2 layers, 4 heads of which 2 carry keys, 8 values each."""
+    return {
+        "general.architecture": "llama",
+        "general.name": "Tiny",
+        "general.file_type": 15,
+        "llama.block_count": 2,
+        "llama.context_length": 2048,
+        "llama.embedding_length": 32,
+        "llama.attention.head_count": 4,
+        "llama.attention.head_count_kv": 2,
+        "tokenizer.ggml.tokens": [f"word{number}" for number in range(300)],
+        "tokenizer.ggml.scores": [0.5] * 3000,
+        "tokenizer.chat_template": "{{ messages }}",
+    } | more
+
+
+def tiny_model(size: int = 40_000, **metadata: Any) -> bytes:
+    """Return a loadable-looking GGUF of at least `size` bytes whose content depends on its metadata."""
+    rows = max(1, size // 64)
+    filler = repr(sorted(metadata.items())).encode() + b"weights"
+    return write_gguf(llama_metadata(**metadata), [("token_embd.weight", (32, rows), F16)], filler=filler)
+
+
+def _string(text: str, order: str) -> bytes:
+    data = text.encode()
+    return struct.pack(f"{order}Q", len(data)) + data
+
+
+def _value(value: Any, order: str) -> bytes:
+    if isinstance(value, list):
+        items = [_value(item, order) for item in value]
+        kind = items[0][:4] if items else struct.pack(f"{order}I", 4)
+        head = struct.pack(f"{order}I", 9) + kind + struct.pack(f"{order}Q", len(items))
+        return head + b"".join(item[4:] for item in items)
+    if isinstance(value, bool):
+        return struct.pack(f"{order}I?", 7, value)
+    if isinstance(value, int):
+        return struct.pack(f"{order}II", 4, value)
+    if isinstance(value, float):
+        return struct.pack(f"{order}If", 6, value)
+    return struct.pack(f"{order}I", 8) + _string(value, order)
+
+
+def _bytes(shape: Sequence[int], kind: int) -> int:
+    elements = 1
+    for size in shape:
+        elements *= size
+    block, size = _STORED.get(kind, (1, 1))
+    return elements // block * size
+
+
+def _padded(size: int, alignment: int) -> int:
+    return -(-size // alignment) * alignment
