@@ -1,0 +1,30 @@
+"""The engine: one thread owns the llama.cpp context; requests come in on a queue, events go out on queues."""
+
+from home_llm.engine.constraint import JSON_STYLE, Constraint, ConstraintError, ConstraintKind
+from home_llm.engine.engine import Engine, EngineClosedError, EngineOptions
+from home_llm.engine.generation import (
+    Chunk,
+    Done,
+    Failed,
+    FinishReason,
+    Generation,
+    GenerationRequest,
+    Timings,
+)
+
+__all__ = [
+    "JSON_STYLE",
+    "Chunk",
+    "Constraint",
+    "ConstraintError",
+    "ConstraintKind",
+    "Done",
+    "Engine",
+    "EngineClosedError",
+    "EngineOptions",
+    "Failed",
+    "FinishReason",
+    "Generation",
+    "GenerationRequest",
+    "Timings",
+]

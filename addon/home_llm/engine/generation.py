@@ -1,0 +1,124 @@
+"""What the engine is asked and what it answers."""
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from home_llm.engine.constraint import Constraint
+from home_llm.llama import SamplingParameters
+
+
+class FinishReason(StrEnum):
+    """Why a generation ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One prompt to complete.
+
+    Attributes:
+        prompt: at least one token, and fewer than the context holds.
+        max_tokens: most tokens to generate; None is what the context leaves.
+        sampling: how to choose tokens.
+        constraint: what the text must match.
+        stop: strings that end the generation; they are not part of the text.
+        visible_tokens: special tokens whose text is wanted; others have none.
+        ignore_end: go on after an end-of-generation token.
+    """
+
+    prompt: tuple[int, ...]
+    max_tokens: int | None = None
+    sampling: SamplingParameters = field(default_factory=SamplingParameters)
+    constraint: Constraint | None = None
+    stop: tuple[str, ...] = ()
+    visible_tokens: frozenset[int] = frozenset()
+    ignore_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """What a generation cost; the fields are llama-server's `timings`.
+
+    Attributes:
+        cache_n: prompt tokens found in the KV cache.
+        prompt_n: prompt tokens processed.
+        prompt_ms: milliseconds for those.
+        predicted_n: tokens generated.
+        predicted_ms: milliseconds for those.
+    """
+
+    cache_n: int
+    prompt_n: int
+    prompt_ms: float
+    predicted_n: int
+    predicted_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of the answer, whole UTF-8 characters, never empty."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The end of a generation.
+
+    Attributes:
+        reason: why it ended.
+        timings: what it cost.
+        stop: the stop string that ended it, if one did.
+    """
+
+    reason: FinishReason
+    timings: Timings
+    stop: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The generation broke; what was sent before stands."""
+
+    error: Exception
+
+
+Event = Chunk | Done | Failed
+
+
+class Generation:
+    """A request on its way: read its events, or cancel it. Safe for several threads."""
+
+    def __init__(self, request: GenerationRequest) -> None:
+        self.request = request
+        self.cancelled = threading.Event()
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    def cancel(self) -> None:
+        """Stop as soon as possible; a Done with reason CANCELLED follows."""
+        self.cancelled.set()
+
+    def put(self, event: Event) -> None:
+        """Hand out an event; for the engine."""
+        self._events.put(event)
+
+    def next_event(self, timeout: float | None = None) -> Event | None:
+        """Return the next event, or None when `timeout` seconds pass without one."""
+        try:
+            return self._events.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def events(self) -> Iterator[Event]:
+        """Yield every event up to Done or Failed."""
+        while True:
+            event = self._events.get()
+            yield event
+            if not isinstance(event, Chunk):
+                return

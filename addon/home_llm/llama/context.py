@@ -1,0 +1,138 @@
+"""A context: the KV cache of a model, and decoding over it."""
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from home_llm.llama import library
+from home_llm.llama.model import Model, ModelLoadError
+
+# llama_decode's return values (llama.h).
+_DECODED = 0
+_NO_KV_SLOT = 1
+_ABORTED = 2
+
+# llama.cpp asks its abort callback before every node of the graph, hundreds of times a token, from its own threads. A
+# Python function there would take the interpreter's lock each time. `strlen` is a C function that is 0 (false) for an
+# empty string and 1 (true) for a string of one character, so it reads a flag in memory that Python writes.
+_strlen = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
+
+
+class DecodeError(Exception):
+    """llama.cpp could not decode a batch."""
+
+
+class DecodeAbortedError(DecodeError):
+    """The batch was aborted by `Context.abort`; the KV cache may hold a part of it."""
+
+
+class Context:
+    """A KV cache of `n_ctx` cells over a model, shared by `n_sequences` sequences.
+
+    Only one thread may use it, except for `abort`.
+
+    Args:
+        model: the model; must outlive the context.
+        n_ctx: cells of the KV cache, in tokens.
+        n_batch: most tokens of one `decode`.
+        n_sequences: sequences that may share the cache.
+        threads: threads for generation and prompt processing.
+
+    Raises:
+        ModelLoadError: no memory for the cache.
+    """
+
+    def __init__(self, model: Model, *, n_ctx: int, n_batch: int = 512, n_sequences: int = 1, threads: int) -> None:
+        parameters = llama_cpp.llama_context_default_params()
+        parameters.n_ctx = n_ctx
+        parameters.n_batch = min(n_batch, n_ctx)
+        parameters.n_ubatch = min(n_batch, n_ctx)
+        parameters.n_seq_max = n_sequences
+        parameters.n_threads = threads
+        parameters.n_threads_batch = threads
+        parameters.kv_unified = True
+        parameters.no_perf = True
+        library.last_error()
+        self.handle: Any = llama_cpp.llama_init_from_model(model.handle, parameters)
+        if not self.handle:
+            raise ModelLoadError(
+                f"llama.cpp cannot make a context of {n_ctx} tokens for {model.path.name}: "
+                f"{library.last_error() or 'not enough memory'}. Choose a smaller context size."
+            )
+        self.n_ctx: int = llama_cpp.llama_n_ctx(self.handle)
+        self.n_batch: int = llama_cpp.llama_n_batch(self.handle)
+        self.n_vocab = model.n_vocab
+        self._memory: Any = llama_cpp.llama_get_memory(self.handle)
+        self._batch = llama_cpp.llama_batch_init(self.n_batch, 0, 1)
+        self._abort_flag = ctypes.create_string_buffer(2)
+        llama_cpp.llama_set_abort_callback(self.handle, _strlen, ctypes.cast(self._abort_flag, ctypes.c_void_p))
+
+    def close(self) -> None:
+        """Free the cache."""
+        if self.handle:
+            llama_cpp.llama_batch_free(self._batch)
+            llama_cpp.llama_free(self.handle)
+            self.handle = None
+
+    def abort(self, *, requested: bool) -> None:
+        """Make the running and every later `decode` stop within one graph node, until called with False.
+
+        May be called from any thread.
+        """
+        library.expect_errors(expected=requested)
+        self._abort_flag[0] = b"\x01" if requested else b"\x00"
+
+    def set_threads(self, generation: int, prompt: int) -> None:
+        """Set the threads of the decodes that follow."""
+        llama_cpp.llama_set_n_threads(self.handle, generation, prompt)
+
+    def decode(self, tokens: Sequence[int], *, position: int, sequence: int = 0) -> None:
+        """Append `tokens` to a sequence; the logits of the last one can be read afterwards.
+
+        Args:
+            tokens: 1 to `n_batch` tokens.
+            position: where the first of them stands in the sequence.
+            sequence: which sequence.
+
+        Raises:
+            DecodeAbortedError: `abort` was called.
+            DecodeError: the cache is full, or llama.cpp failed.
+        """
+        batch, count = self._batch, len(tokens)
+        for index, token in enumerate(tokens):
+            batch.token[index] = token
+            batch.pos[index] = position + index
+            batch.n_seq_id[index] = 1
+            batch.seq_id[index][0] = sequence
+            batch.logits[index] = 0
+        batch.logits[count - 1] = 1
+        batch.n_tokens = count
+        result = llama_cpp.llama_decode(self.handle, batch)
+        if result == _ABORTED:
+            raise DecodeAbortedError("decoding was aborted")
+        if result == _NO_KV_SLOT:
+            raise DecodeError(f"the context of {self.n_ctx} tokens is full")
+        if result != _DECODED:
+            raise DecodeError(f"llama.cpp failed to decode ({result}): {library.last_error() or 'unknown reason'}")
+
+    def logits(self, index: int = -1) -> npt.NDArray[np.float32]:
+        """Return the logits of the last decode as a writable view, shape (n_vocab,).
+
+        It is llama.cpp's own memory: a sampler sees what is written here, and the next decode overwrites it.
+        """
+        pointer = llama_cpp.llama_get_logits_ith(self.handle, index)
+        return np.ctypeslib.as_array(pointer, shape=(self.n_vocab,))
+
+    def truncate(self, length: int, *, sequence: int = 0) -> int:
+        """Forget what a sequence holds from position `length` on; return the length that is left.
+
+        A memory that cannot be cut (recurrent, sliding window) is emptied, and 0 returned.
+        """
+        if llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1):
+            return length
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+        return 0

@@ -1,0 +1,81 @@
+"""Start llama.cpp once per process: its back-ends, and its log lines in ours."""
+
+import ctypes
+import functools
+import logging
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+
+_LOGGER = logging.getLogger("home_llm.llama")
+
+# ggml's levels (ggml.h, enum ggml_log_level). Its INFO is a page of tensor facts per model, which is DEBUG here.
+_LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
+_CONTINUATION = 5
+
+# The last error line that llama.cpp printed: its functions only return NULL, the reason is in the log.
+_last_error: list[str] = []
+
+
+class _LogBridge:
+    """Joins the pieces that llama.cpp prints into whole lines for Python's logging."""
+
+    def __init__(self) -> None:
+        self.expect_errors = False
+        self._line = ""
+        self._level = logging.DEBUG
+
+    def __call__(self, level: int, text: bytes, _user_data: Any) -> None:
+        if level != _CONTINUATION:
+            self._level = _LEVELS.get(level, logging.DEBUG)
+        self._line += text.decode("utf-8", "replace")
+        if not self._line.endswith("\n"):
+            return
+        line, self._line = self._line.strip(), ""
+        if not line.strip("."):
+            return
+        if self._level >= logging.ERROR:
+            _last_error[:] = [line]
+        _LOGGER.log(logging.DEBUG if self.expect_errors else self._level, "%s", line)
+
+
+_bridge = _LogBridge()
+# Kept for the life of the process: C holds only the address.
+_log_callback = llama_cpp.llama_log_callback(_bridge)
+
+
+@functools.cache
+def start() -> None:
+    """Initialise llama.cpp's back-ends; later calls do nothing."""
+    llama_cpp.llama_log_set(_log_callback, None)
+    _load_dynamic_backends()
+    llama_cpp.llama_backend_init()
+
+
+def last_error() -> str:
+    """Return the newest error line of llama.cpp, or an empty string, and forget it."""
+    return _last_error.pop() if _last_error else ""
+
+
+def expect_errors(*, expected: bool) -> None:
+    """Keep llama.cpp's errors out of the log while a decode is being aborted, which it reports as a failure."""
+    _bridge.expect_errors = expected
+
+
+def _load_dynamic_backends() -> None:
+    """Load the run-time CPU variants of a `GGML_BACKEND_DL` build.
+
+    Such a build links no CPU back-end, and nothing loads one by itself: a model then fails with "no backends are
+    loaded". The variants lie in the wheel's top-level `bin` folder. They must register with the very ggml that
+    libllama links, `libggml.so.0`: the wheel holds copies of the library, and opening another copy fills a registry
+    that nobody reads.
+    """
+    libraries = Path(llama_cpp.__file__).parent / "lib"
+    variants = libraries.parent.parent / "bin"
+    if (libraries / "libggml-cpu.so").exists() or not list(variants.glob("libggml-cpu-*.so")):
+        return
+    ggml = ctypes.CDLL(str(libraries / "libggml.so.0"))
+    ggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
+    ggml.ggml_backend_load_all_from_path.restype = None
+    ggml.ggml_backend_load_all_from_path(str(variants).encode())
