@@ -1,0 +1,38 @@
+"""From messages to tokens and from tokens to events: templates, tool markups, reasoning."""
+
+from home_llm.chat.chat import Chat, PromptTooLongError, Reply, RequestError
+from home_llm.chat.vocabulary import (
+    ChatRequest,
+    CompletionRequest,
+    Event,
+    Finish,
+    Limits,
+    Message,
+    NamedTool,
+    Reasoning,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    Usage,
+)
+
+__all__ = [
+    "Chat",
+    "ChatRequest",
+    "CompletionRequest",
+    "Event",
+    "Finish",
+    "Limits",
+    "Message",
+    "NamedTool",
+    "PromptTooLongError",
+    "Reasoning",
+    "Reply",
+    "RequestError",
+    "Text",
+    "Tool",
+    "ToolCall",
+    "ToolChoice",
+    "Usage",
+]

@@ -1,0 +1,324 @@
+"""The chat room's door: a request in, a reply of events out."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator, Sequence
+
+from home_llm.chat.guard import SpecialTokenGuard
+from home_llm.chat.markups import MARKUPS, CallParser, Markup, markup_for
+from home_llm.chat.markups.base import bind_values
+from home_llm.chat.prompt import template_messages
+from home_llm.chat.reasoning import OPENING as THINK
+from home_llm.chat.reasoning import ReasoningSplitter
+from home_llm.chat.template import CHATML, ChatTemplate, TemplateError
+from home_llm.chat.vocabulary import (
+    ChatRequest,
+    CompletionRequest,
+    Event,
+    Finish,
+    Limits,
+    NamedTool,
+    Reasoning,
+    Text,
+    Tool,
+    ToolCall,
+    Usage,
+)
+from home_llm.engine import (
+    Chunk,
+    Constraint,
+    ConstraintError,
+    ConstraintKind,
+    Done,
+    Engine,
+    Failed,
+    FinishReason,
+    Generation,
+    GenerationRequest,
+)
+from home_llm.llama import SamplingParameters
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class RequestError(ValueError):
+    """The request cannot be answered as it is.
+
+    Attributes:
+        param: the field that is at fault.
+    """
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class PromptTooLongError(RequestError):
+    """The prompt does not fit the context.
+
+    Attributes:
+        n_prompt_tokens: its length.
+        n_ctx: what there is room for.
+    """
+
+    def __init__(self, n_prompt_tokens: int, n_ctx: int, param: str) -> None:
+        super().__init__(
+            f"The prompt has {n_prompt_tokens} tokens and the context holds {n_ctx}. "
+            "Shorten it, expose fewer entities, or set a larger context size.",
+            param,
+        )
+        self.n_prompt_tokens = n_prompt_tokens
+        self.n_ctx = n_ctx
+
+
+class Chat:
+    """Answers chat and completion requests with one engine. Safe for several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.model = engine.model
+        self._guard = SpecialTokenGuard(self.model)
+        self._bos = self.model.detokenize([self.model.bos]) if self.model.bos >= 0 else ""
+        self._eos = self.model.detokenize([self.model.eos]) if self.model.eos >= 0 else ""
+        self._template = self._own_template()
+
+    @property
+    def template(self) -> ChatTemplate:
+        """The template that prompts are rendered with."""
+        return self._template
+
+    def encode(self, text: str) -> list[int]:
+        """Return the tokens of a text, with BOS where the model wants it."""
+        return self.model.tokenize(text, add_special=self.model.add_bos)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens.
+
+        Raises:
+            RequestError: the model does not have one of them.
+        """
+        if wrong := self.model.invalid_tokens(tokens):
+            raise RequestError(f"tokens holds tokens that the model does not have: {wrong[:5]}.", "tokens")
+        return self.model.detokenize(tokens)
+
+    def render(self, request: ChatRequest) -> str:
+        """Return the prompt of a request as text.
+
+        Raises:
+            RequestError: the template refuses the messages, or a tool is wrong.
+        """
+        return self._guard.unmark(self._render(request, self._markup(request), _chosen_tools(request)))
+
+    def prepare(self, request: ChatRequest) -> "Reply":
+        """Check a request, render it and queue it.
+
+        Raises:
+            RequestError: something in it is wrong; nothing has been generated.
+            EngineClosedError: the model has been unloaded.
+        """
+        if not request.messages:
+            raise RequestError("messages must hold at least one message.", "messages")
+        markup = self._markup(request)
+        chosen = _chosen_tools(request)
+        prompt = self._render(request, markup, chosen)
+        tools = _bound(chosen, request.allowed_values)
+        add_bos = self.model.add_bos and not prompt.startswith(self._bos or "\0")
+        tokens = self._guard.tokenize(prompt, add_special=add_bos)
+        visible = {self.model.special_token(marker) for marker in (*markup.markers, THINK, "</think>")}
+        generation = self._submit(
+            tokens,
+            request.sampling,
+            request.limits,
+            self._constraint(request, markup, tools),
+            param="messages",
+            visible=frozenset(token for token in visible if token is not None),
+        )
+        thinking = prompt.rstrip().endswith(THINK)
+        return Reply(generation, markup.parser(tools) if tools else None, ReasoningSplitter(thinking=thinking))
+
+    def complete(self, request: CompletionRequest) -> "Reply":
+        """Check a completion request and queue it.
+
+        Raises:
+            RequestError: something in it is wrong; nothing has been generated.
+            EngineClosedError: the model has been unloaded.
+        """
+        if isinstance(request.prompt, str):
+            add_bos = self.model.add_bos and not request.prompt.startswith(self._bos or "\0")
+            tokens = self.model.tokenize(request.prompt, add_special=add_bos)
+        else:
+            tokens = list(request.prompt)
+            if wrong := self.model.invalid_tokens(tokens):
+                raise RequestError(f"prompt holds tokens that the model does not have: {wrong[:5]}.", "prompt")
+        if not tokens:
+            if self.model.bos < 0:
+                raise RequestError("prompt must not be empty.", "prompt")
+            tokens = [self.model.bos]
+        generation = self._submit(
+            tokens, request.sampling, request.limits, request.constraint, param="prompt", visible=frozenset()
+        )
+        return Reply(generation, None, None)
+
+    def _submit(
+        self,
+        tokens: Sequence[int],
+        sampling: SamplingParameters,
+        limits: Limits,
+        constraint: Constraint | None,
+        *,
+        param: str,
+        visible: frozenset[int],
+    ) -> Generation:
+        if len(tokens) >= self.engine.n_ctx:
+            raise PromptTooLongError(len(tokens), self.engine.n_ctx, param)
+        if wrong := self.model.invalid_tokens(sampling.logit_bias):
+            raise RequestError(f"logit_bias names tokens that the model does not have: {wrong[:5]}.", "logit_bias")
+        request = GenerationRequest(
+            prompt=tuple(tokens),
+            max_tokens=limits.max_tokens,
+            sampling=sampling,
+            constraint=constraint,
+            stop=limits.stop,
+            visible_tokens=visible,
+            ignore_end=limits.ignore_end,
+        )
+        try:
+            return self.engine.submit(request)
+        except ConstraintError as error:
+            raise RequestError(f"{error}.") from error
+
+    def _own_template(self) -> ChatTemplate:
+        source = self.model.chat_template
+        if source is None:
+            _LOGGER.warning("%s has no chat template: ChatML is used", self.model.path.name)
+            return ChatTemplate(CHATML, bos=self._bos, eos=self._eos)
+        try:
+            return ChatTemplate(source, bos=self._bos, eos=self._eos)
+        except TemplateError as error:
+            _LOGGER.warning("%s: %s; ChatML is used instead", self.model.path.name, error)
+            return ChatTemplate(CHATML, bos=self._bos, eos=self._eos)
+
+    def _markup(self, request: ChatRequest) -> Markup:
+        if request.tool_markup is None:
+            return markup_for(self._template.source)
+        try:
+            return MARKUPS[request.tool_markup]
+        except KeyError:
+            known = ", ".join(sorted(MARKUPS))
+            raise RequestError(
+                f"tool_markup {request.tool_markup!r} is unknown; choose one of {known}.",
+                "home_llm.tool_markup",
+            ) from None
+
+    def _render(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> str:
+        template = self._template
+        try:
+            if request.template is not None:
+                template = ChatTemplate(request.template, bos=self._bos, eos=self._eos)
+            native = template.knows_tools and request.render_tools and request.tool_markup is None
+            messages = template_messages(request, tools, markup, native=native, guard=self._guard.mark)
+            rendered = [tool.as_openai for tool in tools] if native else []
+            return template.render(messages, rendered, request.template_arguments)
+        except TemplateError as error:
+            raise RequestError(f"{error}.", "messages") from error
+
+    def _constraint(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> Constraint | None:
+        """Return what binds the answer: the calls when one is required, else what the client asked for."""
+        if tools:
+            choice = request.tool_choice
+            required = choice == "required" or isinstance(choice, NamedTool)
+            lark = markup.grammar(
+                tools,
+                required=required,
+                parallel=request.parallel_tool_calls,
+                is_special=lambda text: self.model.special_token(text) is not None,
+            )
+            if lark is not None:
+                if request.constraint is not None:
+                    _LOGGER.warning("a request has both tools and a grammar; the tools win")
+                return Constraint(ConstraintKind.LARK, lark)
+        return request.constraint
+
+
+def _chosen_tools(request: ChatRequest) -> tuple[Tool, ...]:
+    """Return the tools that may be called.
+
+    Raises:
+        RequestError: the tool choice names none of them.
+    """
+    choice = request.tool_choice
+    if choice == "none":
+        return ()
+    if isinstance(choice, NamedTool):
+        named = tuple(tool for tool in request.tools if tool.name == choice.name)
+        if not named:
+            raise RequestError(f"tool_choice names {choice.name!r}, which is not among the tools.", "tool_choice")
+        return named
+    if choice == "required" and not request.tools:
+        raise RequestError("tool_choice is required, but there are no tools.", "tool_choice")
+    return request.tools
+
+
+def _bound(tools: Sequence[Tool], allowed: dict[str, tuple[str, ...]]) -> tuple[Tool, ...]:
+    """Return the tools with their parameters bound to the allowed values.
+
+    The prompt shows them unbound: allowed values bind the grammar and cost no prompt token.
+    """
+    return tuple(dataclasses.replace(tool, parameters=bind_values(tool.parameters, allowed)) for tool in tools)
+
+
+class Reply:
+    """An answer on its way. For one reader; `cancel` may come from any thread."""
+
+    def __init__(self, generation: Generation, parser: CallParser | None, reasoning: ReasoningSplitter | None) -> None:
+        self._generation = generation
+        self._parser = parser
+        self._reasoning = reasoning
+        self.finished = False
+
+    def cancel(self) -> None:
+        """Stop as soon as possible."""
+        self._generation.cancel()
+
+    def poll(self, timeout: float) -> list[Event]:
+        """Return the events of the next piece, none when `timeout` seconds pass or a piece is held back.
+
+        Raises:
+            Exception: whatever broke the generation.
+        """
+        event = self._generation.next_event(timeout)
+        if event is None:
+            return []
+        if isinstance(event, Failed):
+            self.finished = True
+            raise event.error
+        if isinstance(event, Chunk):
+            return list(self._parse(event.text))
+        self.finished = True
+        return [*self._rest(event), _finish(event)]
+
+    def events(self) -> Iterator[Event]:
+        """Yield every event up to Finish, waiting as long as it takes."""
+        while not self.finished:
+            yield from self.poll(60.0)
+
+    def _parse(self, text: str) -> Iterator[Event]:
+        for event in self._reasoning.feed(text) if self._reasoning else (Text(text),):
+            yield from self._calls(event)
+
+    def _calls(self, event: Text | Reasoning) -> Iterator[Text | Reasoning | ToolCall]:
+        if self._parser is None or isinstance(event, Reasoning):
+            yield event
+        else:
+            yield from self._parser.feed(event.text)
+
+    def _rest(self, done: Done) -> Iterator[Event]:
+        if self._reasoning is not None:
+            for event in self._reasoning.close():
+                yield from self._calls(event)
+        if self._parser is not None:
+            yield from self._parser.close(truncated=done.reason is not FinishReason.STOP)
+
+
+def _finish(done: Done) -> Finish:
+    return Finish(done.reason, Usage.of(done.timings), done.timings, done.stop)

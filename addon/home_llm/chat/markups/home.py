@@ -1,0 +1,219 @@
+"""The compact home markup: `light.turn_on(light.kitchen, brightness=40)`, one call a line, then a sentence.
+
+It needs a tenth of the tokens of JSON calls, and small models get it right more often. The first parameter of a tool
+is written by position, and bare when its schema lists strings; the others are written `name=value` with JSON values.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from home_llm.chat.markups.base import IsSpecial
+from home_llm.chat.vocabulary import Text, Tool, ToolCall
+from home_llm.engine import JSON_STYLE
+
+_BARE = re.compile(r"[^\s,()\"=]+")
+_KEY = re.compile(r"\s*,\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*")
+_JSON = json.JSONDecoder()
+
+# Results that only say that it worked.
+_NOTHING_TO_TELL: tuple[Any, ...] = (None, "", {}, [], {"success": True}, {"result": "done"})
+
+
+class HomeMarkup:
+    """Calls as lines of `service(entity, name=value)`."""
+
+    name = "home"
+    markers: tuple[str, ...] = ()
+
+    def describe(self, tools: Sequence[Tool]) -> str:
+        """Return the services in the minimal tool format, without the parameter that every one begins with."""
+        return "Services: " + ", ".join(_signature(tool) for tool in tools)
+
+    def write_calls(self, calls: Sequence[ToolCall], tools: Sequence[Tool]) -> str:
+        """Return calls as the model writes them."""
+        by_name = {tool.name: tool for tool in tools}
+        return "\n".join(_write(call, by_name.get(call.name)) for call in calls)
+
+    def write_result(self, content: str) -> str | None:
+        """Return an error as the user's next message; a success is told by the sentence that follows the call."""
+        try:
+            value = json.loads(content)
+        except ValueError:
+            value = content
+        if not isinstance(value, dict) or "error" not in value:
+            return _result(value)
+        # Home Assistant's ToolResult: `error` is a flag, and `data` then holds the words.
+        data, error = value.get("data"), value["error"]
+        if not error:
+            return _result(data)
+        if isinstance(data, dict) and not isinstance(error, str):
+            error = data.get("error_text") or data.get("error") or data
+        return f"Error: {_plain(error)}"
+
+    def grammar(self, tools: Sequence[Tool], *, required: bool, parallel: bool, is_special: IsSpecial) -> str | None:
+        """Return a Lark grammar of calls and sentences; what looks like a call but is none is impossible."""
+        del is_special
+        calls = 'calls: call ("\\n" call)*' if parallel else "calls: call"
+        start = 'start: calls ("\\n" TEXT)?' + ("" if required else " | TEXT")
+        rules = [_rule(index, tool) for index, tool in enumerate(tools)]
+        names = " | ".join(f"call_{index}" for index in range(len(tools)))
+        # A sentence may hold anything but what begins like a call, known or not: what is not a real call is no answer.
+        text = r"TEXT: /(?s:[^\n].*)/ & ~/(?s:(.*\n)?[a-z0-9_]+\.[a-z0-9_].*)/ & ~/(?s:.*[a-z0-9_]\.[a-z0-9_]+\(.*)/"
+        return "\n".join(["%llguidance {}", start, calls, f"call: {names}", *rules, text, ""])
+
+    def parser(self, tools: Sequence[Tool]) -> "HomeParser":
+        """Return a parser for one generation."""
+        return HomeParser(tools)
+
+
+class HomeParser:
+    """Reads calls line by line; a line that is no call is text, and is passed on as soon as that is certain."""
+
+    def __init__(self, tools: Sequence[Tool]) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._line = ""
+        self._speaking = False
+        self._after_call = False
+
+    def feed(self, text: str) -> Iterator[Text | ToolCall]:
+        """Yield what is certain now."""
+        while text:
+            line, newline, text = text.partition("\n")
+            self._line += line
+            if newline:
+                yield from self._end_line(newline)
+            elif not self._may_be_call():
+                yield from self._speak("")
+
+    def close(self, *, truncated: bool) -> Iterator[Text | ToolCall]:
+        """Yield the rest; a line that ended in the middle of a call is not spoken when the token limit cut it."""
+        if truncated and self._tool_of(self._line) and not self._line.rstrip().endswith(")"):
+            self._line = ""
+        yield from self._end_line("")
+
+    def _end_line(self, newline: str) -> Iterator[Text | ToolCall]:
+        call = None if self._speaking else self._call()
+        if call is None:
+            if self._line or not self._after_call:
+                yield from self._speak(newline)
+            self._speaking = False
+        else:
+            self._line, self._after_call = "", True
+            yield call
+
+    def _speak(self, newline: str) -> Iterator[Text]:
+        text, self._line = self._line + newline, ""
+        if text:
+            self._speaking, self._after_call = True, False
+            yield Text(text)
+
+    def _may_be_call(self) -> bool:
+        if self._speaking:
+            return False
+        line = self._line.lstrip()
+        return self._tool_of(line) is not None or any(f"{name}(".startswith(line) for name in self._tools)
+
+    def _tool_of(self, line: str) -> Tool | None:
+        return self._tools.get(line.lstrip().partition("(")[0]) if "(" in line else None
+
+    def _call(self) -> ToolCall | None:
+        line = self._line.strip()
+        tool = self._tool_of(line)
+        if tool is None or not line.endswith(")"):
+            return None
+        arguments = _read_arguments(line[len(tool.name) + 1 : -1].strip(), _first(tool))
+        return None if arguments is None else ToolCall(tool.name, arguments)
+
+
+def _first(tool: Tool) -> str | None:
+    return next(iter(tool.parameters.get("properties", {})), None)
+
+
+def _signature(tool: Tool) -> str:
+    names = list(tool.parameters.get("properties", {}))[1:]
+    return f"{tool.name}({','.join(names)})" if names else tool.name
+
+
+def _write(call: ToolCall, tool: Tool | None) -> str:
+    first = _first(tool) if tool else next(iter(call.arguments), None)
+    written = [_value(call.arguments[first])] if first in call.arguments else []
+    written += [
+        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in call.arguments.items() if name != first
+    ]
+    return f"{call.name}({', '.join(written)})"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str) and _BARE.fullmatch(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _rule(index: int, tool: Tool) -> str:
+    """Return the Lark rule of one tool's calls."""
+    properties: dict[str, Any] = tool.parameters.get("properties", {})
+    required = tool.parameters.get("required", ())
+    parts = [json.dumps(f"{tool.name}(", ensure_ascii=False)]
+    for position, (name, schema) in enumerate(properties.items()):
+        if position == 0:
+            enum = schema.get("enum", ())
+            bare = enum and all(isinstance(value, str) and _BARE.fullmatch(value) for value in enum)
+            value = (
+                "(" + " | ".join(json.dumps(value, ensure_ascii=False) for value in enum) + ")"
+                if bare
+                else _json_rule(schema)
+            )
+            parts.append(value)
+        else:
+            argument = f"{json.dumps(f', {name}=', ensure_ascii=False)} {_json_rule(schema)}"
+            parts.append(argument if name in required else f"({argument})?")
+    return f'call_{index}: {" ".join(parts)} ")"'
+
+
+def _json_rule(schema: dict[str, Any]) -> str:
+    return "%json " + json.dumps({**schema, "x-guidance": JSON_STYLE})
+
+
+def _read_arguments(text: str, first: str | None) -> dict[str, Any] | None:
+    """Return the arguments between the parentheses of a call, or None when they are not well formed."""
+    arguments: dict[str, Any] = {}
+    position = 0
+    if text and first is not None:
+        value, position = _read_value(text, 0)
+        if position < 0:
+            return None
+        arguments[first] = value
+    while position < len(text):
+        key = _KEY.match(text, position)
+        if key is None:
+            return None
+        value, position = _read_value(text, key.end())
+        if position < 0:
+            return None
+        arguments[key.group(1)] = value
+    return arguments
+
+
+def _read_value(text: str, position: int) -> tuple[Any, int]:
+    """Return a JSON value or a bare word and where it ends; -1 when there is none."""
+    try:
+        value, end = _JSON.raw_decode(text, position)
+    except ValueError:
+        end = -1
+    else:
+        if end == len(text) or text[end] in ", \t":
+            return value, end
+    bare = _BARE.match(text, position)
+    return (bare.group(), bare.end()) if bare else (None, -1)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _result(value: Any) -> str | None:
+    if value in _NOTHING_TO_TELL:
+        return None
+    return f"Result: {_plain(value)}"

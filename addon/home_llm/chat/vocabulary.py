@@ -1,0 +1,202 @@
+"""The one vocabulary in the middle: every dialect turns its request into these and reads these back."""
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from home_llm.engine import Constraint, FinishReason, Timings
+from home_llm.llama import SamplingParameters
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A complete call of a tool; also an event.
+
+    Attributes:
+        name: the tool.
+        arguments: by parameter name.
+        id: what the tool's result refers to.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    id: str = field(default_factory=lambda: f"call_{secrets.token_hex(12)}")
+
+    @property
+    def arguments_json(self) -> str:
+        """The arguments as JSON text; `{}` when there are none."""
+        return json.dumps(self.arguments, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation.
+
+    Attributes:
+        role: who speaks; `tool` is the result of a call.
+        content: the text.
+        tool_calls: calls that an assistant message makes.
+        tool_call_id: of a `tool` message, the call it answers.
+        name: of a `tool` message, the tool.
+        reasoning: what an assistant thought before it spoke.
+    """
+
+    role: Role
+    content: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    name: str | None = None
+    reasoning: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the model may call.
+
+    Attributes:
+        name: its name.
+        description: what it does, for the model.
+        parameters: JSON schema of an object.
+    """
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
+
+    @property
+    def as_openai(self) -> dict[str, Any]:
+        """The tool as OpenAI writes it, which is what chat templates expect."""
+        function = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return {"type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTool:
+    """The tool choice that makes the model call one tool."""
+
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When to stop.
+
+    Attributes:
+        max_tokens: most tokens of the answer; None is what the context leaves. More than that is clamped.
+        stop: strings that end the answer.
+        ignore_end: go on after the model's own end.
+    """
+
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    ignore_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A conversation to continue.
+
+    Attributes:
+        messages: at least one.
+        tools: what the model may call.
+        tool_choice: whether it may or must.
+        parallel_tool_calls: whether one answer may hold several calls.
+        sampling: how to choose tokens.
+        limits: when to stop.
+        constraint: what the text must match; not together with tools.
+        tool_markup: name of the markup in which the model writes calls; None is the model's own.
+        render_tools: whether the prompt describes the tools; False when the client's prompt does.
+        allowed_values: by parameter name, the only strings that a call may give for it.
+        template: a Jinja chat template in place of the model's.
+        template_arguments: variables for the chat template.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool = True
+    sampling: SamplingParameters = field(default_factory=SamplingParameters)
+    limits: Limits = field(default_factory=Limits)
+    constraint: Constraint | None = None
+    tool_markup: str | None = None
+    render_tools: bool = True
+    allowed_values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    template: str | None = None
+    template_arguments: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """A text to continue as it stands, without a template.
+
+    Attributes:
+        prompt: the text, or its tokens.
+        sampling: how to choose tokens.
+        limits: when to stop.
+        constraint: what the continuation must match.
+    """
+
+    prompt: str | tuple[int, ...]
+    sampling: SamplingParameters = field(default_factory=SamplingParameters)
+    limits: Limits = field(default_factory=Limits)
+    constraint: Constraint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of what is said."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A piece of what is thought before it is said."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of a request.
+
+    Attributes:
+        prompt_tokens: of the prompt, cached or not.
+        completion_tokens: of the answer.
+        cached_tokens: of the prompt, those that were not processed again.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+    @classmethod
+    def of(cls, timings: Timings) -> "Usage":
+        """Return the usage that an engine's timings tell of."""
+        return cls(timings.cache_n + timings.prompt_n, timings.predicted_n, timings.cache_n)
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of an answer.
+
+    Attributes:
+        reason: why it ended, `stop` also after tool calls.
+        usage: tokens.
+        timings: milliseconds.
+        stop: the stop string that ended it, if one did.
+    """
+
+    reason: FinishReason
+    usage: Usage
+    timings: Timings
+    stop: str | None = None
+
+
+Event = Text | Reasoning | ToolCall | Finish
