@@ -1,0 +1,48 @@
+"""The Flask application: every dialect's routes, keys, errors."""
+
+import flask
+
+from home_llm import __version__
+from home_llm.api import errors, openai, webui
+from home_llm.api.admission import Admission
+from home_llm.api.auth import Keys
+from home_llm.api.replies import ClientGoneError
+from home_llm.runtime import Runtime
+
+# A conversation with a picture or two fits; more is a mistake or an attack.
+_MAX_BODY = 16 * 1024 * 1024
+
+
+def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -> flask.Flask:
+    """Return the application.
+
+    Args:
+        runtime: what answers.
+        api_key: key for the API; empty leaves it open.
+        admin_key: key for loading and unloading; empty is the API key.
+        places: most requests that generate or wait at once.
+    """
+    app = flask.Flask("home_llm", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    errors.register(app)
+    Keys(api_key, admin_key).register(app)
+    app.register_blueprint(openai.create_blueprint(runtime, Admission(places)))
+    app.register_blueprint(webui.create_blueprint(runtime))
+
+    @app.errorhandler(ClientGoneError)
+    def gone(_error: ClientGoneError) -> flask.typing.ResponseReturnValue:
+        # Nobody reads this; 499 is what proxies write in their logs for it.
+        return "", 499
+
+    @app.get("/")
+    def index() -> flask.typing.ResponseReturnValue:
+        return {"name": "Home LLM", "version": __version__, "health": "/health", "models": "/v1/models"}
+
+    @app.get("/health")
+    @app.get("/v1/health")
+    def health() -> flask.typing.ResponseReturnValue:
+        return runtime.health()
+
+    return app

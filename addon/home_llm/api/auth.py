@@ -1,0 +1,58 @@
+"""API key and admin key."""
+
+import hmac
+
+import flask
+
+from home_llm.api.errors import ApiError
+
+# Open for the Supervisor's health check and for people who look whether somebody is there.
+_OPEN = frozenset({"/", "/health", "/v1/health", "/v1/internal/health"})
+_ADMIN = frozenset({"/v1/internal/model/list", "/v1/internal/model/load", "/v1/internal/model/unload"})
+
+
+class Keys:
+    """Checks the key of every request.
+
+    The admin key is good wherever the API key is; the API key is good for admin routes only when there is no other.
+
+    Args:
+        api_key: empty leaves the API open.
+        admin_key: empty is the API key.
+    """
+
+    def __init__(self, api_key: str, admin_key: str) -> None:
+        self._api = api_key
+        self._admin = admin_key or api_key
+
+    def register(self, app: flask.Flask) -> None:
+        """Check before every request of the app."""
+        app.before_request(self._check)
+
+    def _check(self) -> None:
+        path = flask.request.path
+        if path in _OPEN or flask.request.method == "OPTIONS":
+            return
+        admin = path in _ADMIN
+        wanted = (self._admin,) if admin else (self._api, self._admin)
+        if not wanted[0]:
+            return
+        given = _given_key()
+        if given is None:
+            raise ApiError(401, "An API key is needed: send it as 'Authorization: Bearer KEY'.")
+        if not any(_equal(given, key) for key in wanted):
+            which = "admin key" if admin else "API key"
+            raise ApiError(401, f"The {which} is not right.")
+
+
+def _given_key() -> str | None:
+    """Return the key of the request: as a bearer token, bare, or in Anthropic's header."""
+    header = flask.request.headers.get("Authorization", "").strip()
+    scheme, _, rest = header.partition(" ")
+    if scheme.lower() == "bearer":
+        header = rest.strip()
+    return header or flask.request.headers.get("X-Api-Key", "").strip() or None
+
+
+def _equal(given: str, key: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), key.encode("utf-8", "replace"))

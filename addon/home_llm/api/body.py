@@ -1,0 +1,54 @@
+"""Reading request bodies: JSON, checked by pydantic, with errors that name the field."""
+
+import json
+from typing import Any, TypeVar
+
+import flask
+import pydantic
+
+from home_llm.api.errors import ApiError
+
+Body = TypeVar("Body", bound=pydantic.BaseModel)
+
+
+class Lenient(pydantic.BaseModel):
+    """A part of a request: fields that are not known are ignored, as every dialect does."""
+
+    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
+
+
+def read(model: type[Body]) -> Body:
+    """Return the body of the current request.
+
+    Raises:
+        ApiError: it is not JSON, not an object, or a field is wrong.
+    """
+    raw = flask.request.get_data(cache=False)
+    try:
+        value: Any = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"The body is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ApiError(400, "The body must be a JSON object.")
+    try:
+        return model.model_validate(value)
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        param = _path(first["loc"])
+        raise ApiError(
+            400, f"{param}: {first['msg']}." if param else f"{first['msg']}.", param=param or None
+        ) from error
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Return `messages[0].role` for pydantic's location of a field.
+
+    A union adds the names of its members to the location; they are no fields, and are left out.
+    """
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif part.isidentifier() and part not in {"str", "int", "bool", "float"} and part[0].islower():
+            path += f".{part}" if path else part
+    return path

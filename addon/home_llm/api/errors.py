@@ -1,0 +1,99 @@
+"""Errors as HTTP answers."""
+
+import logging
+from typing import Any
+
+import flask
+from werkzeug.exceptions import HTTPException
+
+from home_llm.chat import PromptTooLongError, RequestError
+from home_llm.engine import EngineClosedError
+from home_llm.runtime import NotReadyError
+
+_LOGGER = logging.getLogger(__name__)
+
+_TYPES = {
+    401: "authentication_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "unavailable_error",
+}
+
+
+class ApiError(Exception):
+    """An error with its HTTP status.
+
+    Attributes:
+        status: the HTTP status.
+        param: the field at fault.
+        headers: HTTP headers.
+    """
+
+    def __init__(self, status: int, message: str, *, param: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.param = param
+        self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+
+
+def error_body(status: int, message: str, param: str | None = None, **extra: Any) -> dict[str, Any]:
+    """Return an error as OpenAI and llama-server write it: an object under `error`."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": status, **extra}}
+
+
+def failure_body(error: Exception) -> dict[str, Any]:
+    """Return the body for something that broke in the middle of a stream."""
+    if not isinstance(error, EngineClosedError):
+        _LOGGER.error("A generation failed", exc_info=error)
+    return error_body(500, f"The generation failed: {error}")
+
+
+def register(app: flask.Flask) -> None:
+    """Make every error of the app an answer in the dialect's shape."""
+
+    @app.errorhandler(ApiError)
+    def api_error(error: ApiError) -> flask.typing.ResponseReturnValue:
+        return _shape(error_body(error.status, str(error), error.param)), error.status, error.headers
+
+    @app.errorhandler(PromptTooLongError)
+    def too_long(error: PromptTooLongError) -> flask.typing.ResponseReturnValue:
+        body = error_body(400, str(error), error.param, n_prompt_tokens=error.n_prompt_tokens, n_ctx=error.n_ctx)
+        body["error"]["type"] = "exceed_context_size_error"
+        body["error"]["code"] = "context_length_exceeded"
+        return _shape(body), 400
+
+    @app.errorhandler(RequestError)
+    def request_error(error: RequestError) -> flask.typing.ResponseReturnValue:
+        return _shape(error_body(400, str(error), error.param)), 400
+
+    @app.errorhandler(NotReadyError)
+    def not_ready(error: NotReadyError) -> flask.typing.ResponseReturnValue:
+        return _shape(error_body(503, str(error))), 503, {"Retry-After": str(error.retry_after)}
+
+    @app.errorhandler(EngineClosedError)
+    def closed(error: EngineClosedError) -> flask.typing.ResponseReturnValue:
+        return _shape(error_body(503, str(error))), 503, {"Retry-After": "5"}
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> flask.typing.ResponseReturnValue:
+        status = error.code or 500
+        message = error.description or error.name
+        if status == 404:
+            message = f"There is nothing at {flask.request.method} {flask.request.path}."
+        elif status == 405:
+            message = f"{flask.request.path} does not take {flask.request.method}."
+        headers = {"Allow": ", ".join(methods)} if (methods := getattr(error, "valid_methods", None)) else {}
+        return _shape(error_body(status, message)), status, headers
+
+    @app.errorhandler(Exception)
+    def crash(error: Exception) -> flask.typing.ResponseReturnValue:
+        _LOGGER.error("%s %s failed", flask.request.method, flask.request.path, exc_info=error)
+        return _shape(error_body(500, f"The server failed: {error}")), 500
+
+
+def _shape(body: dict[str, Any]) -> dict[str, Any]:
+    """Add text-generation-webui's `detail` on its own routes; its clients look for that."""
+    if flask.request.path.startswith("/v1/internal/"):
+        return {"detail": body["error"]["message"], **body}
+    return body

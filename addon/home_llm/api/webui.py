@@ -1,0 +1,91 @@
+"""text-generation-webui's internal routes, `/v1/internal/*`.
+
+Source: modules/api/script.py and typing.py of oobabooga/text-generation-webui 4.7.3.
+"""
+
+from typing import Any
+
+import flask
+
+from home_llm.api.body import Lenient, read
+from home_llm.api.errors import ApiError
+from home_llm.llama import ModelLoadError
+from home_llm.models import ModelError
+from home_llm.runtime import Runtime, UnknownModelError
+
+
+class _Text(Lenient):
+    text: str
+
+
+class _Tokens(Lenient):
+    tokens: list[int]
+
+
+class _Arguments(Lenient):
+    ctx_size: int | None = None
+    n_ctx: int | None = None
+
+
+class _Load(Lenient):
+    model_name: str
+    args: _Arguments | None = None
+
+
+def create_blueprint(runtime: Runtime) -> flask.Blueprint:
+    """Return the routes under `/v1/internal`."""
+    routes = flask.Blueprint("webui", __name__, url_prefix="/v1/internal")
+
+    @routes.get("/health")
+    def health() -> flask.typing.ResponseReturnValue:
+        return {"status": "ok"}
+
+    @routes.post("/encode")
+    def encode() -> flask.typing.ResponseReturnValue:
+        tokens = runtime.chat().encode(read(_Text).text)
+        return {"tokens": tokens, "length": len(tokens)}
+
+    @routes.post("/decode")
+    def decode() -> flask.typing.ResponseReturnValue:
+        return {"text": runtime.chat().decode(read(_Tokens).tokens)}
+
+    @routes.post("/token-count")
+    def token_count() -> flask.typing.ResponseReturnValue:
+        return {"length": len(runtime.chat().encode(read(_Text).text))}
+
+    @routes.post("/stop-generation")
+    def stop_generation() -> flask.typing.ResponseReturnValue:
+        runtime.stop_generations()
+        return flask.jsonify("OK")
+
+    @routes.get("/model/info")
+    def model_info() -> flask.typing.ResponseReturnValue:
+        facts = runtime.model_facts()
+        name = runtime.status.model if facts else "None"
+        return {"model_name": name, "lora_names": [], "loader": "llama.cpp"}
+
+    @routes.get("/model/list")
+    def model_list() -> flask.typing.ResponseReturnValue:
+        return {"model_names": runtime.model_names()}
+
+    @routes.post("/model/load")
+    def model_load() -> flask.typing.ResponseReturnValue:
+        body = read(_Load)
+        arguments = body.args or _Arguments()
+        context_size: Any = arguments.ctx_size if arguments.ctx_size is not None else arguments.n_ctx
+        try:
+            runtime.load(body.model_name, context_size=context_size)
+        except UnknownModelError as error:
+            raise ApiError(404, str(error), param="model_name") from error
+        except ValueError as error:
+            raise ApiError(400, f"{error}.", param="args") from error
+        except (ModelError, ModelLoadError) as error:
+            raise ApiError(500, f"Failed to load the model: {error}") from error
+        return flask.jsonify("OK")
+
+    @routes.post("/model/unload")
+    def model_unload() -> flask.typing.ResponseReturnValue:
+        runtime.unload()
+        return flask.jsonify("OK")
+
+    return routes

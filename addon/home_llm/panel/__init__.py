@@ -1,0 +1,5 @@
+"""The web page behind ingress."""
+
+from .page import INGRESS_ADDRESSES, create_panel
+
+__all__ = ["INGRESS_ADDRESSES", "create_panel"]

@@ -1,0 +1,160 @@
+"""One frozen Settings, from the options file, the environment and flags."""
+
+import json
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+ENVIRONMENT_PREFIX = "HOME_LLM_"
+QUANTS = ("auto", "Q3_K_M", "Q3_K_L", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16", "none")
+LOG_LEVELS = ("trace", "debug", "info", "notice", "warning", "error", "fatal")
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used; the text names it and says what can."""
+
+
+def _setting(default: Any, help_text: str, *, choices: tuple[str, ...] | None = None, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"help": help_text, "choices": choices, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set.
+
+    Each field is a flag (`--context-size`), an environment variable (`HOME_LLM_CONTEXT_SIZE`) and a key of the options
+    file (`context_size`). A flag wins over the environment, the environment over the options file.
+    """
+
+    # ruff: noqa: RUF009 - _setting is dataclasses.field
+    host: str = _setting("127.0.0.1", "address to listen on")
+    port: int = _setting(5000, "port of the API")
+    ingress_port: int = _setting(0, "port of the status page for Home Assistant's ingress; 0 is none")
+    model: str = _setting("embedded", "embedded, a name of `home-llm models list`, a .gguf file, or owner/repository")
+    quant: str = _setting("auto", "quant to download", choices=QUANTS)
+    repository: str = _setting("", "Hugging Face repository to use instead of the model's")
+    file: str = _setting("", "file of the repository to use, when the quant does not tell it")
+    context_size: int = _setting(0, "tokens of context; 0 chooses")
+    threads: int = _setting(0, "threads to compute with; 0 is all this process may use")
+    api_key: str = _setting("", "key that clients must send; empty is open", secret=True)
+    admin_key: str = _setting("", "key for loading and unloading models; empty is the API key", secret=True)
+    hub_token: str = _setting("", "Hugging Face token, for gated repositories", secret=True)
+    hub_url: str = _setting("https://huggingface.co", "address of the Hugging Face hub, or of a mirror")
+    data_dir: Path = _setting(Path(), "folder for downloaded models and state")
+    log_level: str = _setting("info", "how much to log", choices=LOG_LEVELS)
+
+    def __post_init__(self) -> None:
+        """Check every value.
+
+        Raises:
+            SettingsError: one cannot be used.
+        """
+        if not 0 < self.port < 65536:
+            raise SettingsError(f"port must be between 1 and 65535, not {self.port}")
+        if not 0 <= self.ingress_port < 65536:
+            raise SettingsError(f"ingress_port must be between 0 and 65535, not {self.ingress_port}")
+        if self.ingress_port == self.port:
+            raise SettingsError("ingress_port must differ from port")
+        if self.context_size < 0 or 0 < self.context_size < 256:
+            raise SettingsError(f"context_size must be 0 (chosen for you) or at least 256, not {self.context_size}")
+        if self.threads < 0:
+            raise SettingsError(f"threads must be 0 (chosen for you) or more, not {self.threads}")
+        for item in fields(self):
+            choices = item.metadata["choices"]
+            if choices and getattr(self, item.name) not in choices:
+                raise SettingsError(
+                    f"{item.name} must be one of {', '.join(choices)}, not {getattr(self, item.name)!r}"
+                )
+        if self.data_dir == Path():
+            object.__setattr__(self, "data_dir", _default_data_dir())
+
+    @property
+    def wanted_model(self) -> str:
+        """The model to run: the custom repository where one is given."""
+        return self.repository or self.model
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the API."""
+        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+
+def add_flags(parser: ArgumentParser) -> None:
+    """Add a flag for every setting, and `--options`."""
+    parser.add_argument("--options", type=Path, metavar="FILE", help="JSON file with settings")
+    for item in fields(Settings):
+        default = "" if item.metadata["secret"] or item.default == Path() else f" (default: {item.default})"
+        parser.add_argument(
+            _flag(item.name),
+            dest=item.name,
+            metavar=item.name.rsplit("_", maxsplit=1)[-1].upper(),
+            help=item.metadata["help"] + default,
+        )
+
+
+def load(flags: Namespace, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings.
+
+    Args:
+        flags: what was parsed with `add_flags`.
+        environment: variables.
+
+    Raises:
+        SettingsError: a value, or the options file, cannot be used.
+    """
+    options = flags.options or environment.get(f"{ENVIRONMENT_PREFIX}OPTIONS")
+    values: dict[str, Any] = read_options(Path(options)) if options else {}
+    for item in fields(Settings):
+        raw = getattr(flags, item.name, None)
+        if raw is None:
+            raw = environment.get(f"{ENVIRONMENT_PREFIX}{item.name.upper()}")
+        if raw is not None:
+            values[item.name] = raw
+    converted = {name: _convert(name, value) for name, value in values.items()}
+    return Settings(**converted)
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """Return the known settings of an options file; unknown keys and empty values are left out.
+
+    Raises:
+        SettingsError: the file is missing or broken.
+    """
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"the options file {path} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"the options file {path} cannot be read: {error}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"the options file {path} must hold a JSON object")
+    known = {item.name for item in fields(Settings)}
+    return {name: value for name, value in values.items() if name in known and value is not None}
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "home-llm"
+
+
+def _convert(name: str, value: Any) -> Any:
+    kind = next(item.type for item in fields(Settings) if item.name == name)
+    if kind is int:
+        try:
+            if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+                raise ValueError  # noqa: TRY301 - the message below is the same for all
+            return int(value)
+        except (TypeError, ValueError):
+            raise SettingsError(f"{name} must be a whole number, not {value!r}") from None
+    if kind is Path:
+        return Path(str(value)).expanduser()
+    if not isinstance(value, str):
+        raise SettingsError(f"{name} must be text, not {value!r}")
+    return value.strip()

@@ -1,0 +1,66 @@
+"""API key and admin key."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from served import Served
+
+ADMIN = "admin-key"
+
+
+@pytest.fixture(scope="module", name="keyed")
+def keyed_fixture(data_dir: Path) -> Iterator[Served]:
+    """Serve with both keys."""
+    with Served(data_dir, api_key="api-key", admin_key=ADMIN) as served:
+        served.wait_until("ok")
+        yield served
+
+
+OPEN = ["/", "/health", "/v1/health", "/v1/internal/health"]
+GUARDED = ["/v1/models", "/v1/internal/model/info", "/v1/nothing"]
+ADMIN_ONLY = ["/v1/internal/model/list"]
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_open_routes(keyed: Served, path: str) -> None:
+    """Health is open: the Supervisor has no key."""
+    assert keyed.get(path).status == 200
+
+
+@pytest.mark.parametrize("path", [*GUARDED, *ADMIN_ONLY])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer"}, {"X_Api_Key": "wrong"}]
+)
+def test_wrong_keys(keyed: Served, path: str, headers: dict[str, str]) -> None:
+    """A missing or wrong key is a 401 with an object, on the internal routes with `detail` too."""
+    answer = keyed.get(path, **headers)
+    assert answer.status == 401
+    assert answer.json["error"]["type"] == "authentication_error"
+    assert ("detail" in answer.json) == path.startswith("/v1/internal")
+
+
+@pytest.mark.parametrize("path", GUARDED[:2])
+@pytest.mark.parametrize("key", ["api-key", ADMIN])
+@pytest.mark.parametrize("form", ["Bearer {}", "bearer {}", "{}"])
+def test_right_keys(keyed: Served, path: str, key: str, form: str) -> None:
+    """Either key opens the API, as a bearer token, bare, or in Anthropic's header."""
+    assert keyed.get(path, Authorization=form.format(key)).status == 200
+    assert keyed.get(path, X_Api_Key=key).status == 200
+
+
+@pytest.mark.parametrize("path", ADMIN_ONLY)
+def test_admin_routes(keyed: Served, path: str) -> None:
+    """Where there is an admin key, the API key does not open its routes."""
+    assert keyed.get(path, Authorization="Bearer api-key").status == 401
+    assert keyed.get(path, Authorization=f"Bearer {ADMIN}").status == 200
+
+
+def test_posts_are_guarded(keyed: Served) -> None:
+    """Without a key nothing is generated, loaded or stopped."""
+    for path in ("/v1/chat/completions", "/v1/completions", "/v1/internal/stop-generation"):
+        assert keyed.post(path, {"messages": [{"role": "user", "content": "hi"}]}).status == 401
+    for path in ("/v1/internal/model/load", "/v1/internal/model/unload"):
+        assert keyed.post(path, {"model_name": "embedded"}, Authorization="Bearer api-key").status == 401
+    assert keyed.get("/health").json["status"] == "ok"
