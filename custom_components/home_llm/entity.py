@@ -1,0 +1,186 @@
+"""The base of our entities: one agent of one server, and its conversation loop."""
+
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from homeassistant.components import conversation
+from homeassistant.config_entries import ConfigSubentry
+from homeassistant.const import CONF_MODEL
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import llm
+from homeassistant.helpers.json import json_dumps
+from homeassistant.helpers.update_coordinator import CoordinatorEntity
+
+from .assist import ToolNames, async_allowed_values, format_tool
+from .const import (
+    CONF_MAX_TOKENS,
+    CONF_TEMPERATURE,
+    CONF_TOOL_MODE,
+    DEFAULT_MAX_TOKENS,
+    DEFAULT_TEMPERATURE,
+    DEFAULT_TITLE,
+    DOMAIN,
+    MAX_TOOL_ITERATIONS,
+    ToolMode,
+)
+from .coordinator import HomeLlmConfigEntry, HomeLlmCoordinator
+from .deltas import assist_deltas, home_deltas, latest_results
+from .errors import AgentError, api_errors
+from .home_format import example_messages
+from .home_services import HomeServicesInstance
+from .messages import build_messages
+from .speech import async_done
+
+
+@dataclass
+class _Plan:
+    """What stays the same in every round of one turn."""
+
+    request: dict[str, Any]
+    names: ToolNames
+    keep_call: Callable[[llm.ToolInput], bool] = lambda _call: True
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+
+class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
+    """An entity that talks to the model."""
+
+    _attr_has_entity_name = True
+    _attr_name = None
+
+    def __init__(self, entry: HomeLlmConfigEntry, subentry: ConfigSubentry) -> None:
+        """Bind the entity to its agent."""
+        super().__init__(entry.runtime_data)
+        self.entry = entry
+        self.subentry = subentry
+        server = self.coordinator.data
+        self._attr_unique_id = subentry.subentry_id
+        self._attr_device_info = dr.DeviceInfo(
+            identifiers={(DOMAIN, subentry.subentry_id)},
+            name=subentry.title,
+            manufacturer=DEFAULT_TITLE,
+            model=subentry.data.get(CONF_MODEL) or server.default_model,
+            sw_version=server.health.version if server.health else None,
+            entry_type=dr.DeviceEntryType.SERVICE,
+        )
+
+    @property
+    def tool_mode(self) -> ToolMode:
+        """Return how this agent acts on the house."""
+        return ToolMode(self.subentry.data.get(CONF_TOOL_MODE, ToolMode.HOME))
+
+    async def _async_handle_chat_log(self, chat_log: conversation.ChatLog, language: str | None) -> None:
+        """Let the model answer, and act, until it has said something.
+
+        Raises:
+            AgentError: the server failed, or the model came to no answer.
+        """
+        start = len(chat_log.content)
+        done = await async_done(self.hass, language)
+        plan = self._plan(chat_log)
+        failed: set[tuple[str, str]] = set()
+        for _round in range(MAX_TOOL_ITERATIONS):
+            length = len(chat_log.content)
+            await self._async_round(chat_log, plan, done)
+            if not chat_log.unresponded_tool_results or len(chat_log.content) == length:
+                break
+            # The same call that just failed would fail for ever.
+            failures = _failed_calls(chat_log.content[length:])
+            if failures & failed:
+                break
+            failed |= failures
+        else:
+            raise AgentError("too_many_rounds")
+        self._close_turn(chat_log, start, done)
+
+    async def _async_round(self, chat_log: conversation.ChatLog, plan: _Plan, done: str) -> None:
+        """Ask once, and stream the answer into the chat log."""
+        messages = build_messages(chat_log.content, plan.examples, plan.names.outbound, plan.keep_call)
+        with api_errors():
+            async with aclosing(self.coordinator.client.async_chat({**plan.request, "messages": messages})) as events:
+                if isinstance(chat_log.llm_api, HomeServicesInstance):
+                    deltas = home_deltas(events, chat_log, done)
+                else:
+                    deltas = assist_deltas(events, plan.names.inbound)
+                async with aclosing(deltas) as stream:
+                    async for _content in chat_log.async_add_delta_content_stream(self.entity_id, stream):
+                        pass
+
+    def _close_turn(self, chat_log: conversation.ChatLog, start: int, done: str) -> None:
+        """Make sure that the turn ends with something to say.
+
+        Raises:
+            AgentError: there is nothing to say, or only that a call was refused.
+        """
+        turn = chat_log.content[start:]
+        if turn and isinstance(last := turn[-1], conversation.AssistantContent) and last.content:
+            return
+        # What was only thought comes after the results without answering them.
+        results = list(latest_results([item for item in turn if not _is_silent(item)]))
+        if refusal := next(filter(None, map(_refusal, results)), None):
+            raise AgentError("refused", message=refusal)
+        if not results or any(item.result.error for item in results):
+            raise AgentError("empty_answer")
+        # The model acted, and then had nothing to add.
+        chat_log.async_add_assistant_content_without_tools(
+            conversation.AssistantContent(agent_id=self.entity_id, content=done)
+        )
+
+    def _plan(self, chat_log: conversation.ChatLog) -> _Plan:
+        """Return the request of this turn, but for its messages."""
+        options = self.subentry.data
+        server = self.coordinator.data
+        request: dict[str, Any] = {
+            "max_tokens": int(options.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS)),
+            "temperature": float(options.get(CONF_TEMPERATURE, DEFAULT_TEMPERATURE)),
+        }
+        if model := options.get(CONF_MODEL) or server.default_model:
+            request["model"] = model
+        api = chat_log.llm_api
+        if isinstance(api, HomeServicesInstance):
+            if api.openai_tools:
+                request["tools"] = api.openai_tools
+                request["home_llm"] = {"tool_markup": "home", "render_tools": False}
+            known = {tool["function"]["name"] for tool in api.openai_tools}
+            return _Plan(
+                request,
+                ToolNames({}),
+                lambda call: call.tool_name in known,
+                example_messages(api.examples),
+            )
+        if api is None or not api.tools:
+            return _Plan(request, ToolNames({}))
+        names = ToolNames.from_names(tool.name for tool in api.tools)
+        request["tools"] = [format_tool(tool, names, api.custom_serializer) for tool in api.tools]
+        if server.is_home_llm and (allowed := async_allowed_values(self.hass, api.llm_context.assistant)):
+            request["home_llm"] = {"allowed_values": allowed}
+        return _Plan(request, names)
+
+
+def _failed_calls(content: Sequence[conversation.Content]) -> set[tuple[str, str]]:
+    """Return the calls of a round that failed, as tool and arguments."""
+    errors = {
+        item.tool_call_id for item in content if isinstance(item, conversation.ToolResultContent) and item.result.error
+    }
+    return {
+        (call.tool_name, json_dumps(call.tool_args))
+        for item in content
+        if isinstance(item, conversation.AssistantContent)
+        for call in item.tool_calls or ()
+        if call.id in errors
+    }
+
+
+def _is_silent(item: conversation.Content) -> bool:
+    """Return whether the assistant neither said nor did anything."""
+    return isinstance(item, conversation.AssistantContent) and not item.content and not item.tool_calls
+
+
+def _refusal(item: conversation.ToolResultContent) -> str | None:
+    """Return the words of a failed call."""
+    if not item.result.error:
+        return None
+    words = item.result.data.get("error_text") or item.result.data.get("error")
+    return words if isinstance(words, str) else None

@@ -1,0 +1,177 @@
+"""A scripted server that speaks the OpenAI API over real HTTP, byte for byte as the test wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from aiohttp import web
+
+
+@dataclass
+class Answer:
+    """What the server does with one chat request."""
+
+    parts: list[bytes] = field(default_factory=list)
+    status: int = 200
+    content_type: str = "text/event-stream"
+    headers: dict[str, str] = field(default_factory=dict)
+    # Drop the connection instead of ending the body.
+    cut: bool = False
+    # Wait for the client to go away instead of ending the body.
+    hang: bool = False
+
+
+def event(payload: Any) -> bytes:
+    """Return one server-sent event."""
+    return f"data: {payload if isinstance(payload, str) else json.dumps(payload)}\n\n".encode()
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
+    """Return one chat completion chunk."""
+    return event(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        }
+    )
+
+
+def call(name: str, arguments: dict[str, Any], index: int = 0, call_id: str = "") -> bytes:
+    """Return a chunk with one complete tool call, as our server sends them."""
+    return chunk(
+        {
+            "tool_calls": [
+                {
+                    "index": index,
+                    "id": call_id or f"call_{name}_{index}",
+                    "type": "function",
+                    "function": {"name": name, "arguments": json.dumps(arguments)},
+                }
+            ]
+        }
+    )
+
+
+def answer(*parts: bytes | str, finish: str = "stop") -> Answer:
+    """Return a complete streamed answer: text, and chunks such as calls, in their order."""
+    return Answer(
+        [
+            chunk({"role": "assistant", "content": None}),
+            *(part if isinstance(part, bytes) else chunk({"content": part}) for part in parts),
+            chunk({}, finish),
+            event("[DONE]"),
+        ]
+    )
+
+
+def error(status: int, message: str, **headers: str) -> Answer:
+    """Return an HTTP error in OpenAI's shape."""
+    body = json.dumps({"error": {"message": message, "type": "some_error", "code": status}})
+    return Answer([body.encode()], status, "application/json", headers)
+
+
+class ChatServer:
+    """A server with a list of answers; it records what it is asked."""
+
+    def __init__(self) -> None:
+        """Be a Home LLM server without a key, until a test says otherwise."""
+        self.answers: list[Answer] = []
+        self.requests: list[dict[str, Any]] = []
+        self.api_key: str | None = None
+        self.owned_by = "home-llm"
+        self.models: Any = None
+        self.models_status = 200
+        self.health: dict[str, Any] | None = {
+            "status": "ok",
+            "model": "embedded",
+            "message": "Ready",
+            "download": None,
+            "version": "0.1.0",
+        }
+        self.aborted = asyncio.Event()
+        self.port = 0
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        """Return the base address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        """Listen on a free port."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the port."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen, on the same port as before if there was one."""
+        app = web.Application()
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/health", self._health)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening and drop all connections."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def script(self, answers: Iterable[Answer]) -> None:
+        """Set the next answers."""
+        self.answers = list(answers)
+
+    def _refuse(self, request: web.Request) -> web.Response | None:
+        if self.api_key is None or request.headers.get("Authorization") == f"Bearer {self.api_key}":
+            return None
+        body = {"error": {"message": "Wrong API key", "type": "authentication_error", "code": 401}}
+        return web.json_response(body, status=401)
+
+    async def _health(self, _request: web.Request) -> web.Response:
+        if self.health is None:
+            return web.Response(status=404, text="<html>Not found</html>", content_type="text/html")
+        return web.json_response(self.health)
+
+    async def _models(self, request: web.Request) -> web.Response:
+        if refusal := self._refuse(request):
+            return refusal
+        if isinstance(self.models, str):
+            return web.Response(text=self.models, content_type="text/html", status=self.models_status)
+        models = self.models
+        if models is None:
+            models = [{"id": "embedded", "object": "model", "owned_by": self.owned_by, "meta": {"n_ctx": 2048}}]
+        return web.json_response({"object": "list", "data": models}, status=self.models_status)
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        if refusal := self._refuse(request):
+            return refusal
+        self.requests.append(await request.json())
+        if not self.answers:
+            return web.json_response({"error": {"message": "the script is over"}}, status=500)
+        script = self.answers.pop(0)
+        headers = {"Content-Type": script.content_type, **script.headers}
+        response = web.StreamResponse(status=script.status, headers=headers)
+        await response.prepare(request)
+        try:
+            for part in script.parts:
+                await response.write(part)
+            if script.hang:
+                await asyncio.sleep(60)
+        except (asyncio.CancelledError, ConnectionError):
+            self.aborted.set()
+            raise
+        if script.cut and request.transport is not None:
+            request.transport.abort()
+        return response

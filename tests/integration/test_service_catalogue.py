@@ -1,0 +1,120 @@
+"""What a model may call, and with which arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from custom_components.home_llm.service_catalogue import (
+    CATALOGUE,
+    ArgumentError,
+    Device,
+    Service,
+    offered_services,
+)
+
+DIMMABLE = Device("light.a", "A", "off", {"supported_color_modes": ["color_temp"]})
+PLAYER = Device("media_player.a", "A", "on", {"supported_features": 4})
+HEATER = Device("climate.a", "A", "heat", {"min_temp": 7, "max_temp": 28, "hvac_modes": ["heat", "off"]})
+
+
+def service(name: str) -> Service:
+    """Return a service by its name."""
+    return next(item for item in CATALOGUE if item.name == name)
+
+
+def test_the_catalogue_holds_nothing_twice_and_nothing_dangerous() -> None:
+    """Names are unique; there is no way to restart, write files or run shell commands."""
+    names = [item.name for item in CATALOGUE]
+    assert len(names) == len(set(names))
+    assert {item.domain for item in CATALOGUE} == {
+        "button",
+        "climate",
+        "cover",
+        "fan",
+        "humidifier",
+        "input_boolean",
+        "input_button",
+        "light",
+        "lock",
+        "media_player",
+        "scene",
+        "script",
+        "switch",
+        "vacuum",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "arguments", "data"),
+    [
+        ("light.turn_on", DIMMABLE, {}, {}),
+        ("light.turn_on", DIMMABLE, {"brightness": 40}, {"brightness_pct": 40}),
+        ("light.turn_on", DIMMABLE, {"brightness": 1}, {"brightness_pct": 1}),
+        ("light.turn_on", DIMMABLE, {"brightness": "40%"}, {"brightness_pct": 40}),
+        ("light.turn_on", DIMMABLE, {"brightness": 40.0}, {"brightness_pct": 40}),
+        ("media_player.volume_set", PLAYER, {"volume": 35}, {"volume_level": 0.35}),
+        ("media_player.volume_set", PLAYER, {"volume": 100}, {"volume_level": 1.0}),
+        ("climate.set_temperature", HEATER, {"temperature": 20.5}, {"temperature": 20.5}),
+        ("climate.set_hvac_mode", HEATER, {"hvac_mode": "off"}, {"hvac_mode": "off"}),
+    ],
+)
+def test_arguments_in_the_units_of_home_assistant(
+    name: str, device: Device, arguments: dict[str, Any], data: dict[str, Any]
+) -> None:
+    """Percent become what each service wants; 1 is one percent and not full brightness."""
+    given = {"entity_id": device.entity_id, **arguments}
+    assert service(name).service_data(given, device) == {"entity_id": device.entity_id, **data}
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "arguments", "parameter"),
+    [
+        ("light.turn_on", DIMMABLE, {"brightness": 101}, "brightness"),
+        ("light.turn_on", DIMMABLE, {"brightness": -1}, "brightness"),
+        ("light.turn_on", DIMMABLE, {"brightness": 40.5}, "brightness"),
+        ("light.turn_on", DIMMABLE, {"brightness": "bright"}, "brightness"),
+        ("light.turn_on", DIMMABLE, {"brightness": True}, "brightness"),
+        ("light.turn_on", DIMMABLE, {"brightness": None}, "brightness"),
+        ("light.turn_on", DIMMABLE, {"brightness": float("nan")}, "brightness"),
+        ("light.turn_on", DIMMABLE, {"brightness": float("inf")}, "brightness"),
+        ("light.turn_on", DIMMABLE, {"flash": "long"}, "flash"),
+        ("light.turn_on", DIMMABLE, {"area_id": "everywhere"}, "area_id"),
+        ("climate.set_temperature", HEATER, {"temperature": 40}, "temperature"),
+        ("climate.set_temperature", HEATER, {}, "temperature"),
+        ("climate.set_hvac_mode", HEATER, {"hvac_mode": "cool"}, "hvac_mode"),
+        ("climate.set_hvac_mode", HEATER, {"hvac_mode": ["heat"]}, "hvac_mode"),
+    ],
+)
+def test_arguments_that_are_refused(name: str, device: Device, arguments: dict[str, Any], parameter: str) -> None:
+    """Unknown, missing and impossible arguments are refused by name, never guessed."""
+    with pytest.raises(ArgumentError) as caught:
+        service(name).service_data({"entity_id": device.entity_id, **arguments}, device)
+    assert caught.value.parameter == parameter
+
+
+def test_devices_are_offered_only_what_they_can_do() -> None:
+    """Features decide where a device tells them; one that does not tell is believed to."""
+    fixed = Device("cover.fixed", "Fixed", "open", {"supported_features": 3})
+    unknown = Device("cover.unknown", "Unknown", "open")
+    offered = {
+        item.name: [device.entity_id for device in able] for item, able in offered_services([fixed, unknown]).items()
+    }
+    assert offered == {
+        "cover.open_cover": ["cover.fixed", "cover.unknown"],
+        "cover.close_cover": ["cover.fixed", "cover.unknown"],
+        "cover.stop_cover": ["cover.unknown"],
+        "cover.set_cover_position": ["cover.unknown"],
+    }
+
+
+def test_services_of_other_domains_are_not_supported() -> None:
+    """A light is no lock."""
+    assert not service("lock.unlock").supported(DIMMABLE)
+
+
+def test_a_schema_without_limits_of_every_device_has_none() -> None:
+    """One thermostat that does not tell its limits keeps the grammar open."""
+    schema = service("climate.set_temperature").parameters[0].schema([HEATER, Device("climate.b", "B", "heat")])
+    assert schema == {"type": "number", "description": "Target temperature"}
