@@ -1,0 +1,1 @@
+"""The whole way: real server, real model, real Home Assistant."""
