@@ -108,8 +108,8 @@ class Runtime:
         """Stop a download, end every generation, free the model."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.join(timeout=4)
-        if self._changing.acquire(timeout=4):
+            self._thread.join(timeout=2)
+        if self._changing.acquire(timeout=2):
             try:
                 self._release()
             finally:
@@ -244,7 +244,8 @@ class Runtime:
                     return
                 delay = min(error.retry_after or delay, 600.0)
             except ModelLoadError as error:
-                self._report(error)
+                if not self._stop.is_set():
+                    self._report(error)
                 return
             except Exception as error:
                 # A fault of ours must not leave "loading" on the page for ever.
@@ -279,8 +280,12 @@ class Runtime:
         return report
 
     def _load(self, weights: Weights, settings: Settings) -> None:
-        self._status = Status(State.LOADING, f"Loading {weights.id}.", weights.id)
-        model = Model(weights.path)
+        def report(share: float) -> bool:
+            self._status = Status(State.LOADING, f"Loading {weights.id}: {share:.0%}.", weights.id)
+            return not self._stop.is_set()
+
+        report(0)
+        model = Model(weights.path, on_progress=report)
         try:
             n_ctx = planned_context(settings.context_size, model.n_ctx_train)
             engine = Engine(model, EngineOptions(n_ctx=n_ctx, threads=settings.threads))

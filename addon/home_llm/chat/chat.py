@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from home_llm.chat.guard import SpecialTokenGuard
-from home_llm.chat.markups import MARKUPS, CallParser, Markup, markup_for
+from home_llm.chat.markups import DEFAULT_MARKUP, MARKUPS, CallParser, Markup
 from home_llm.chat.markups.base import bind_values
 from home_llm.chat.prompt import template_messages
 from home_llm.chat.reasoning import OPENING as THINK
@@ -199,15 +199,12 @@ class Chat:
             return ChatTemplate(CHATML, bos=self._bos, eos=self._eos)
 
     def _markup(self, request: ChatRequest) -> Markup:
-        if request.tool_markup is None:
-            return markup_for(self._template.source)
         try:
-            return MARKUPS[request.tool_markup]
+            return MARKUPS[request.tool_markup or DEFAULT_MARKUP]
         except KeyError:
             known = ", ".join(sorted(MARKUPS))
             raise RequestError(
-                f"tool_markup {request.tool_markup!r} is unknown; choose one of {known}.",
-                "home_llm.tool_markup",
+                f"tool_markup {request.tool_markup!r} is unknown; choose one of {known}.", "home_llm.tool_markup"
             ) from None
 
     def _render(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> str:

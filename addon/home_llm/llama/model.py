@@ -2,7 +2,7 @@
 
 import ctypes
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,19 @@ class Model:
     Args:
         path: the GGUF file.
         gpu_layers: layers to offload where llama.cpp has a GPU back-end; ignored elsewhere.
+        on_progress: called with the share that is loaded, 0 to 1; when it returns False, loading ends.
 
     Raises:
-        ModelLoadError: llama.cpp refused the file.
+        ModelLoadError: llama.cpp refused the file, or `on_progress` ended it.
     """
 
-    def __init__(self, path: Path, *, gpu_layers: int = 0) -> None:
+    def __init__(self, path: Path, *, gpu_layers: int = 0, on_progress: Callable[[float], bool] | None = None) -> None:
         library.start()
         parameters = llama_cpp.llama_model_default_params()
         parameters.n_gpu_layers = gpu_layers
+        # Referred to until the load is over: C holds only the address.
+        callback = llama_cpp.llama_progress_callback(lambda share, _data: on_progress is None or on_progress(share))
+        parameters.progress_callback = callback
         library.last_error()
         self.handle: Any = llama_cpp.llama_model_load_from_file(str(path).encode(), parameters)
         if not self.handle:

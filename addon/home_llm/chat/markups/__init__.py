@@ -6,16 +6,8 @@ from home_llm.chat.markups.home import HomeMarkup
 
 MARKUPS: dict[str, Markup] = {markup.name: markup for markup in (HermesMarkup(), HomeMarkup())}
 
+# What a model is taken to write unless the request says otherwise: the commonest, and what models are asked to write
+# whose template knows no tools.
+DEFAULT_MARKUP = HermesMarkup.name
 
-def markup_for(template: str | None) -> Markup:
-    """Return the markup that a chat template teaches; Hermes where it teaches none.
-
-    Args:
-        template: the Jinja source, or None.
-    """
-    # Hermes is the only family told from its template so far; it is also what untaught models are asked to write.
-    del template
-    return MARKUPS["hermes"]
-
-
-__all__ = ["MARKUPS", "CallParser", "Markup", "markup_for"]
+__all__ = ["DEFAULT_MARKUP", "MARKUPS", "CallParser", "Markup"]

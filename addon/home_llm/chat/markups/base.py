@@ -8,6 +8,9 @@ from home_llm.chat.vocabulary import Text, Tool, ToolCall
 # Tells whether a marker is one special token of the model: in llguidance's Lark such a token is written bare.
 IsSpecial = Callable[[str], bool]
 
+# Most calls of one answer that a grammar admits: a small model that has lost its thread repeats itself for ever.
+MAX_CALLS = 16
+
 
 class CallParser(Protocol):
     """Reads calls out of a stream of text, one generation each."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from home_llm.chat.markups.base import IsSpecial
+from home_llm.chat.markups.base import MAX_CALLS, IsSpecial
 from home_llm.chat.scanner import BlockScanner, Inside, Outside
 from home_llm.chat.vocabulary import Text, Tool, ToolCall
 from home_llm.engine import JSON_STYLE
@@ -49,7 +49,7 @@ class HermesMarkup:
             return None
         opening, closing = (marker if is_special(marker) else json.dumps(marker) for marker in (OPENING, CLOSING))
         schema = {"x-guidance": JSON_STYLE, "anyOf": [_call_schema(tool) for tool in tools]}
-        more = ' ("\\n" call)*' if parallel else ""
+        more = f' ("\\n" call){{0,{MAX_CALLS - 1}}}' if parallel else ""
         return (
             "%llguidance {}\n"
             f"start: call{more}\n"

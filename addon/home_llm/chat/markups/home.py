@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from home_llm.chat.markups.base import IsSpecial
+from home_llm.chat.markups.base import MAX_CALLS, IsSpecial
 from home_llm.chat.vocabulary import Text, Tool, ToolCall
 from home_llm.engine import JSON_STYLE
 
@@ -55,7 +55,7 @@ class HomeMarkup:
     def grammar(self, tools: Sequence[Tool], *, required: bool, parallel: bool, is_special: IsSpecial) -> str | None:
         """Return a Lark grammar of calls and sentences; what looks like a call but is none is impossible."""
         del is_special
-        calls = 'calls: call ("\\n" call)*' if parallel else "calls: call"
+        calls = "calls: call" + (f' ("\\n" call){{0,{MAX_CALLS - 1}}}' if parallel else "")
         start = 'start: calls ("\\n" TEXT)?' + ("" if required else " | TEXT")
         rules = [_rule(index, tool) for index, tool in enumerate(tools)]
         names = " | ".join(f"call_{index}" for index in range(len(tools)))
