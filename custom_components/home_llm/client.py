@@ -149,7 +149,7 @@ class HomeLlmClient:
         """
         models = await self.async_models()
         is_home_llm = any(model.owned_by == OWNED_BY_HOME_LLM for model in models)
-        # A Home LLM server has no model to list while its first one downloads; its health tells it apart.
+        # A Home LLM server may have no model to list; its health tells it apart.
         health = await self.async_health() if is_home_llm or not models else None
         return ServerInfo(models, is_home_llm or health is not None, health)
 
