@@ -16,6 +16,7 @@ from home_llm.engine import Engine, EngineOptions
 from home_llm.llama import Model, ModelLoadError
 from home_llm.models import (
     EMBEDDED_ID,
+    EMBEDDED_NAME,
     Backoff,
     Hub,
     ModelError,
@@ -94,6 +95,8 @@ class Runtime:
         self._embedded = embedded
         self._status = Status(State.LOADING, "Starting.", _name(settings.wanted_model))
         self._chat: Chat | None = None
+        # The model that was loaded last, which can be loaded again.
+        self._weights: Weights | None = None
         self._stop = threading.Event()
         # One load or unload at a time; readers never take it.
         self._changing = threading.Lock()
@@ -168,8 +171,9 @@ class Runtime:
         }
 
     def model_names(self) -> list[str]:
-        """Return the names of the models on this machine."""
-        return [EMBEDDED_ID, *(model.id for model in self._store.models())]
+        """Return the names of the models on this machine, the running one first."""
+        current = [self._status.model] if self._chat is not None and self._status.model else []
+        return list(dict.fromkeys([*current, EMBEDDED_NAME, *(model.id for model in self._store.models())]))
 
     def stop_generations(self) -> None:
         """Cancel every generation."""
@@ -185,17 +189,15 @@ class Runtime:
             NotReadyError: another load is under way.
             ModelError, ModelLoadError: it cannot be loaded; the one before is gone, `/health` says why.
         """
-        paths = {EMBEDDED_ID: EMBEDDED_ID, **{model.id: str(model.path) for model in self._store.models()}}
-        if name not in paths:
-            raise UnknownModelError(f"There is no model {name!r} on this machine. There are: {', '.join(paths)}.")
         settings = self._settings
         if context_size is not None:
             settings = dataclasses.replace(settings, context_size=context_size)
-        wanted = Wanted(model=paths[name], context_size=settings.context_size)
+        wanted = self._wanted_on_disk(name, settings)
         with self._change():
             self._release()
             try:
-                self._load(dataclasses.replace(self._resolve(wanted), id=name), settings)
+                weights = self._resolve(wanted)
+                self._load(weights if name == EMBEDDED_ID else dataclasses.replace(weights, id=name), settings)
             except (ModelError, ModelLoadError) as error:
                 self._status = Status(State.ERROR, str(error), name)
                 raise
@@ -209,6 +211,22 @@ class Runtime:
         with self._change():
             self._release()
             self._status = Status(State.UNLOADED, "The model has been unloaded.", self._status.model)
+
+    def _wanted_on_disk(self, name: str, settings: Settings) -> Wanted:
+        """Return what to resolve for a name that a client gave; nothing is downloaded for it.
+
+        Raises:
+            UnknownModelError: there is no such model here.
+        """
+        paths = {model.id: str(model.path) for model in self._store.models()}
+        if name in (EMBEDDED_ID, EMBEDDED_NAME):
+            return Wanted(model=EMBEDDED_ID, context_size=settings.context_size)
+        if name in paths:
+            return Wanted(model=paths[name], context_size=settings.context_size)
+        if self._weights is not None and name == self._weights.id:
+            return Wanted(model=str(self._weights.path), context_size=settings.context_size)
+        known = ", ".join(self.model_names())
+        raise UnknownModelError(f"There is no model {name!r} on this machine. There are: {known}.")
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -293,6 +311,7 @@ class Runtime:
             model.close()
             raise
         self._chat = Chat(engine)
+        self._weights = weights
         self._status = Status(State.OK, f"{weights.id} is ready.", weights.id)
         _LOGGER.info("%s is ready: %s, context of %d tokens", weights.id, model.description, engine.n_ctx)
 
@@ -305,4 +324,6 @@ class Runtime:
 
 def _name(model: str) -> str:
     """Return a model setting as it can be shown: a path by its file name."""
+    if model == EMBEDDED_ID:
+        return EMBEDDED_NAME
     return Path(model).stem if model.endswith(".gguf") else model

@@ -39,7 +39,9 @@ class Settings:
     file: str = _setting("", "file of the repository to use, when the quant does not tell it")
     context_size: int = _setting(0, "tokens of context; 0 chooses")
     threads: int = _setting(0, "threads to compute with; 0 is all this process may use")
-    api_key: str = _setting("", "key that clients must send; empty is open", secret=True)
+    api_key: str = _setting(
+        "", "key that clients must send; empty is open on the loopback and made for you elsewhere", secret=True
+    )
     admin_key: str = _setting("", "key for loading and unloading models; empty is the API key", secret=True)
     hub_token: str = _setting("", "Hugging Face token, for gated repositories", secret=True)
     hub_url: str = _setting("https://huggingface.co", "address of the Hugging Face hub, or of a mirror")
@@ -86,7 +88,7 @@ def add_flags(parser: ArgumentParser) -> None:
     """Add a flag for every setting, and `--options`."""
     parser.add_argument("--options", type=Path, metavar="FILE", help="JSON file with settings")
     for item in fields(Settings):
-        default = "" if item.metadata["secret"] or item.default == Path() else f" (default: {item.default})"
+        default = "" if item.default in ("", Path()) else f" (default: {item.default})"
         parser.add_argument(
             _flag(item.name),
             dest=item.name,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import llama_cpp
 import pytest
 
 from home_llm.chat import Chat
@@ -38,6 +39,25 @@ def engine_fixture(model: Model) -> Iterator[Engine]:
     engine = Engine(model, EngineOptions(n_ctx=2048))
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session", name="exact")
+def exact_fixture(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    """Load the embedded model's weights as 32-bit floats.
+
+    llama.cpp adds in another order when a prompt is read in other pieces or beside other sequences. With quantized
+    weights it also rounds what it multiplies them with to 8 bits, which makes whole tenths of a last digit, and greedy
+    answers part at near ties. With floats they stay the same, so that answers can be compared token for token.
+    """
+    path = tmp_path_factory.mktemp("exact") / "f32.gguf"
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype = llama_cpp.LLAMA_FTYPE_ALL_F32
+    parameters.allow_requantize = True
+    assert llama_cpp.llama_model_quantize(str(model_path).encode(), str(path).encode(), parameters) == 0
+    model = Model(path)
+    yield model
+    model.close()
+    path.unlink()
 
 
 @pytest.fixture(scope="session", name="chat")

@@ -28,8 +28,9 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     app.json.sort_keys = False  # type: ignore[attr-defined]
     errors.register(app)
     Keys(api_key, admin_key).register(app)
-    app.register_blueprint(openai.create_blueprint(runtime, Admission(places)))
-    app.register_blueprint(webui.create_blueprint(runtime))
+    admission = Admission(places)
+    app.register_blueprint(openai.create_blueprint(runtime, admission))
+    app.register_blueprint(webui.create_blueprint(runtime, admission))
 
     @app.errorhandler(ClientGoneError)
     def gone(_error: ClientGoneError) -> flask.typing.ResponseReturnValue:

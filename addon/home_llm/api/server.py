@@ -2,7 +2,6 @@
 
 import errno
 import threading
-import warnings
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,16 +31,12 @@ class HttpServer:
 
     def __init__(self, app: flask.Flask, host: str, port: int, *, places: int) -> None:
         try:
-            # `send_bytes` is deprecated without a word on what shall replace it.
-            warnings.filterwarnings("ignore", "send_bytes", DeprecationWarning, "waitress")
             self._server: Any = waitress.create_server(
                 app,
                 host=host,
                 port=port,
                 threads=places + _RESERVED_THREADS,
                 ident="home-llm",
-                # Flush after every chunk: the default collects 18,000 bytes before the network thread is woken.
-                send_bytes=1,
                 # Without look-ahead waitress does not read while a request runs, and cannot see a client leave.
                 channel_request_lookahead=1,
                 connection_limit=1000,

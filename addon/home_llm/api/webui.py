@@ -7,6 +7,7 @@ from typing import Any
 
 import flask
 
+from home_llm.api.admission import Admission
 from home_llm.api.body import Lenient, read
 from home_llm.api.errors import ApiError
 from home_llm.llama import ModelLoadError
@@ -32,7 +33,7 @@ class _Load(Lenient):
     args: _Arguments | None = None
 
 
-def create_blueprint(runtime: Runtime) -> flask.Blueprint:
+def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     """Return the routes under `/v1/internal`."""
     routes = flask.Blueprint("webui", __name__, url_prefix="/v1/internal")
 
@@ -42,16 +43,22 @@ def create_blueprint(runtime: Runtime) -> flask.Blueprint:
 
     @routes.post("/encode")
     def encode() -> flask.typing.ResponseReturnValue:
-        tokens = runtime.chat().encode(read(_Text).text)
+        body = read(_Text)
+        with admission.enter():
+            tokens = runtime.chat().encode(body.text)
         return {"tokens": tokens, "length": len(tokens)}
 
     @routes.post("/decode")
     def decode() -> flask.typing.ResponseReturnValue:
-        return {"text": runtime.chat().decode(read(_Tokens).tokens)}
+        body = read(_Tokens)
+        with admission.enter():
+            return {"text": runtime.chat().decode(body.tokens)}
 
     @routes.post("/token-count")
     def token_count() -> flask.typing.ResponseReturnValue:
-        return {"length": len(runtime.chat().encode(read(_Text).text))}
+        body = read(_Text)
+        with admission.enter():
+            return {"length": len(runtime.chat().encode(body.text))}
 
     @routes.post("/stop-generation")
     def stop_generation() -> flask.typing.ResponseReturnValue:
@@ -74,7 +81,8 @@ def create_blueprint(runtime: Runtime) -> flask.Blueprint:
         arguments = body.args or _Arguments()
         context_size: Any = arguments.ctx_size if arguments.ctx_size is not None else arguments.n_ctx
         try:
-            runtime.load(body.model_name, context_size=context_size)
+            with admission.enter():
+                runtime.load(body.model_name, context_size=context_size)
         except UnknownModelError as error:
             raise ApiError(404, str(error), param="model_name") from error
         except ValueError as error:

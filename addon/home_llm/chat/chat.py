@@ -122,6 +122,7 @@ class Chat:
         chosen = _chosen_tools(request)
         prompt = self._render(request, markup, chosen)
         tools = _bound(chosen, request.allowed_values)
+        _LOGGER.debug("Prompt: %s", prompt)
         add_bos = self.model.add_bos and not prompt.startswith(self._bos or "\0")
         tokens = self._guard.tokenize(prompt, add_special=add_bos)
         visible = {self.model.special_token(marker) for marker in (*markup.markers, THINK, "</think>")}
@@ -290,6 +291,7 @@ class Reply:
             self.finished = True
             raise event.error
         if isinstance(event, Chunk):
+            _LOGGER.debug("Answer: %s", event.text)
             return list(self._parse(event.text))
         self.finished = True
         return [*self._rest(event), _finish(event)]

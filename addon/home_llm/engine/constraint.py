@@ -82,6 +82,15 @@ class Matcher:
         self._matcher.consume_token(token)
         self._check()
 
+    def forced(self) -> list[int]:
+        """Return the tokens that must come next, in order; none where there is a choice.
+
+        The last of them is left to the model: what follows it is its choice, and may be in one token with it. Forced, a
+        `)` would be alone where the model writes `)` and a line break as one, and it would go on otherwise.
+        """
+        tokens: list[int] = self._matcher.compute_ff_tokens()
+        return tokens[:-1]
+
     @property
     def stopped(self) -> bool:
         """Whether the text is complete and nothing can follow."""

@@ -1,18 +1,24 @@
-"""The engine thread: admits requests, steps the running sequences, keeps the KV cache for the next one."""
+"""The engine thread: admits requests, decodes what runs together, keeps the KV cache for the next one."""
 
 import logging
-import os
 import queue
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 
+from home_llm.engine.cache import PrefixCache
 from home_llm.engine.constraint import ConstraintCompiler, Matcher
-from home_llm.engine.generation import Failed, Generation, GenerationRequest
+from home_llm.engine.generation import FinishReason, Generation, GenerationRequest
+from home_llm.engine.scheduler import plan
 from home_llm.engine.sequence import Sequence
-from home_llm.llama import Context, Model
+from home_llm.engine.threads import ThreadChooser, usable_cores
+from home_llm.llama import Batch, CacheFullError, Context, DecodeAbortedError, Model
 
 _LOGGER = logging.getLogger(__name__)
+
+# Decodes below this many tokens are over before an abort is worth it.
+_WORTH_ABORTING = 16
 
 
 class EngineClosedError(Exception):
@@ -24,14 +30,18 @@ class EngineOptions:
     """How to run a model.
 
     Attributes:
-        n_ctx: tokens of context.
-        threads: threads to compute with; 0 is all that this process may use.
+        n_ctx: tokens of context, shared by everything that runs and is cached.
+        threads: most threads to compute with; 0 is all that this process may use.
         n_batch: most tokens of one decode.
+        n_parallel: most requests that run together.
+        n_cached: sequences that are kept for their prefixes beside those.
     """
 
     n_ctx: int
     threads: int = 0
     n_batch: int = 512
+    n_parallel: int = 8
+    n_cached: int = 16
 
 
 class Engine:
@@ -43,18 +53,28 @@ class Engine:
 
     def __init__(self, model: Model, options: EngineOptions) -> None:
         self.model = model
-        threads = options.threads or len(os.sched_getaffinity(0))
-        self._context = Context(model, n_ctx=options.n_ctx, n_batch=options.n_batch, threads=threads)
+        self._options = options
+        self._context = Context(
+            model,
+            n_ctx=options.n_ctx,
+            n_batch=options.n_batch,
+            n_sequences=options.n_parallel + options.n_cached,
+            threads=options.threads or usable_cores(),
+        )
         self.n_ctx = self._context.n_ctx
+        self._batch = Batch(self._context.n_batch)
+        self._cache = PrefixCache(self._context)
         self._constraints = ConstraintCompiler(model)
+        self._threads = ThreadChooser(options.threads)
         self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | None] = queue.SimpleQueue()
-        self._waiting: deque[tuple[Generation, Matcher | None]] = deque()
-        self._running: Sequence | None = None
-        # What the KV cache holds of each sequence that has ended; one sequence for now.
-        self._cached: list[int] = []
+        self._waiting: deque[Sequence] = deque()
+        self._running: list[Sequence] = []
+        self._prefill_rate = 0.0
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._open: set[Generation] = set()
+        # What the decode under way is reading prompts for: cancelling one of these is worth an abort.
+        self._reading: frozenset[Generation] = frozenset()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -93,63 +113,186 @@ class Engine:
         self.cancel_all()
         self._inbox.put(None)
         self._thread.join()
+        self._batch.close()
         self._context.close()
 
-    def abort_if_running(self, generation: Generation) -> None:
-        """Interrupt the decode that is under way when it is this generation's.
-
-        The lock keeps `_running` in place meanwhile: an abort never hits the generation that follows.
-        """
+    def abort_if_reading(self, generation: Generation) -> None:
+        """Interrupt the decode under way when it reads this generation's prompt."""
         with self._lock:
-            if self._running is not None and self._running.generation is generation:
+            if generation in self._reading:
                 self._context.abort(requested=True)
 
     def _run(self) -> None:
         while self._receive():
-            if self._running is None:
-                self._admit()
-            if self._running is not None:
-                self._running.step()
-                if self._running.finished:
-                    self._release(self._running)
-        for generation, _ in self._waiting:
-            generation.put(Failed(EngineClosedError("the model has been unloaded")))
+            self._drop_cancelled()
+            self._admit()
+            if self._running:
+                self._step()
+        for sequence in [*self._running, *self._waiting]:
+            if sequence.generation.cancelled.is_set():
+                sequence.finish(FinishReason.CANCELLED)
+            else:
+                sequence.fail(EngineClosedError("the model has been unloaded"))
 
     def _receive(self) -> bool:
         """Take what is in the inbox, waiting for it only when there is nothing else to do; False ends the thread."""
-        idle = self._running is None and not self._waiting
+        block = not self._running and not self._waiting
         while True:
             try:
-                item = self._inbox.get(block=idle)
+                item = self._inbox.get(block=block)
             except queue.Empty:
                 return True
             if item is None:
-                if self._running is not None:
-                    # close() has cancelled it: its next step ends it and tells its reader.
-                    self._running.step()
-                    self._release(self._running)
                 return False
-            self._waiting.append(item)
-            idle = False
+            generation, matcher = item
+            self._waiting.append(Sequence(generation, self.model, self._context, matcher))
+            block = False
+
+    def _drop_cancelled(self) -> None:
+        for sequence in [*self._running, *self._waiting]:
+            if sequence.generation.cancelled.is_set():
+                sequence.finish(FinishReason.CANCELLED)
+                self._leave(sequence)
 
     def _admit(self) -> None:
-        if not self._waiting:
-            return
-        generation, matcher = self._waiting.popleft()
-        prompt = generation.request.prompt
-        # The last token of the prompt is always decoded: its logits choose the first token of the answer.
-        keep = min(_common_prefix(self._cached, prompt), len(prompt) - 1)
-        keep = self._context.truncate(keep)
-        self._cached = self._cached[:keep]
-        sequence = Sequence(generation, self.model, self._context, matcher=matcher, cached=keep)
-        with self._lock:
-            self._running = sequence
+        """Let waiting requests run: people before background work, and in the order they came."""
+        for sequence in sorted(self._waiting, key=lambda waiting: waiting.request.background):
+            if len(self._running) >= self._options.n_parallel or not self._fits(sequence):
+                return
+            request = sequence.request
+            # The last token of a prompt is always decoded: its logits choose the first token of the answer.
+            reuse = len(sequence.tokens) - (0 if request.max_tokens == 0 else 1)
+            cached = self._cache.acquire(tuple(sequence.tokens), reuse=reuse)
+            if cached is None:
+                return
+            self._waiting.remove(sequence)
+            try:
+                sequence.begin(cached)
+            except Exception as error:
+                _LOGGER.exception("A request could not begin")
+                sequence.fail(error)
+                self._cache.release(cached)
+                self._open.discard(sequence.generation)
+                continue
+            self._running.append(sequence)
+            if sequence.pending == 0 and not sequence.finished:
+                # A prefix to be warmed that was warm.
+                sequence.finish(FinishReason.LENGTH)
+            if sequence.finished:
+                self._leave(sequence)
 
-    def _release(self, sequence: Sequence) -> None:
-        self._cached = sequence.tokens
+    def _fits(self, sequence: Sequence) -> bool:
+        """Return whether there are cells for a prompt beside those of what runs; what is only cached gives way."""
+        if not self._running:
+            return True
+        shared = self._cache.longest_prefix(tuple(sequence.tokens))
+        taken = sum(len(running.tokens) for running in self._running)
+        return taken + len(sequence.tokens) - shared < self.n_ctx
+
+    def _step(self) -> None:
+        """Do one decode, and let what it completes choose its next tokens."""
+        shares = plan(
+            self._running,
+            capacity=self._context.n_batch,
+            prefill_rate=self._prefill_rate,
+            now=time.perf_counter(),
+        )
+        self._batch.clear()
+        parts: list[tuple[Sequence, int, int]] = []
+        for share in shares:
+            sequence = self._running[share.index]
+            parts.append((sequence, share.count, self._add(sequence, share.count)))
+        if not self._decode(parts):
+            return
+        for sequence, count, index in parts:
+            sequence.took(count)
+            if sequence.pending == 0:
+                self._advance(sequence, index)
+
+    def _add(self, sequence: Sequence, count: int) -> int:
+        """Put pending tokens into the batch; return the index of the last one's logits."""
+        start = sequence.in_cache
+        number = sequence.cached.number if sequence.cached else 0
+        return self._batch.add(
+            sequence.tokens[start : start + count],
+            position=start,
+            sequence=number,
+            logits=int(count == sequence.pending),
+        )
+
+    def _decode(self, parts: list[tuple[Sequence, int, int]]) -> bool:
+        """Decode the batch; return whether it was done. Otherwise the next step tries again, as far as that helps."""
+        threads = self._threads.threads()
+        self._context.set_threads(threads, threads)
+        size = len(self._batch)
         with self._lock:
-            self._running = None
-            self._context.abort(requested=False)
+            reading = (sequence.generation for sequence, count, _ in parts if count >= _WORTH_ABORTING)
+            self._reading = frozenset(reading)
+        started = time.perf_counter()
+        try:
+            self._context.decode(self._batch)
+        except DecodeAbortedError:
+            self._restore(parts)
+            return False
+        except CacheFullError as error:
+            self._make_room(error)
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever broke is the answer to these requests; the engine goes on
+            self._restore(parts)
+            for sequence, _, _ in parts:
+                sequence.fail(error)
+                self._leave(sequence)
+            return False
+        finally:
+            with self._lock:
+                self._reading = frozenset()
+                self._context.abort(requested=False)
+        if size >= _WORTH_ABORTING:
+            self._prefill_rate = size / (time.perf_counter() - started)
+        return True
+
+    def _restore(self, parts: list[tuple[Sequence, int, int]]) -> None:
+        """Forget what an interrupted decode may have left in the KV cache."""
+        for sequence, _, _ in parts:
+            if sequence.cached is not None:
+                left = self._context.truncate(sequence.cached.number, sequence.in_cache)
+                del sequence.cached.tokens[left:]
+
+    def _make_room(self, error: CacheFullError) -> None:
+        """Forget a cached prefix, or make the request that came last wait; what is alone must end."""
+        if self._cache.forget_one():
+            return
+        *others, last = self._running
+        if not others:
+            last.fail(error)
+            self._leave(last)
+            return
+        _LOGGER.debug("The context is full: a request waits until another has ended")
+        self._running.remove(last)
+        if last.cached is not None:
+            self._cache.empty(last.cached)
+            self._cache.release(last.cached)
+            last.cached = None
+        self._waiting.appendleft(last)
+
+    def _advance(self, sequence: Sequence, index: int) -> None:
+        try:
+            sequence.advance(index)
+        except Exception as error:  # noqa: BLE001 - as in _decode
+            sequence.fail(error)
+        if sequence.finished:
+            self._leave(sequence)
+
+    def _leave(self, sequence: Sequence) -> None:
+        """Give up the place of a sequence that has ended; what it has read stays in the cache."""
+        if sequence in self._running:
+            self._running.remove(sequence)
+        else:
+            self._waiting.remove(sequence)
+        if sequence.cached is not None:
+            self._cache.release(sequence.cached, pinned=sequence.request.pinned)
+            sequence.cached = None
+        with self._lock:
             self._open.discard(sequence.generation)
 
 
@@ -162,12 +305,4 @@ class _EngineGeneration(Generation):
 
     def cancel(self) -> None:
         super().cancel()
-        self._engine.abort_if_running(self)
-
-
-def _common_prefix(left: list[int], right: tuple[int, ...]) -> int:
-    """Return how many tokens two sequences share from the start."""
-    for index, (one, other) in enumerate(zip(left, right, strict=False)):
-        if one != other:
-            return index
-    return min(len(left), len(right))
+        self._engine.abort_if_reading(self)

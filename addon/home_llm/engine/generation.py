@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,12 +25,14 @@ class GenerationRequest:
 
     Attributes:
         prompt: at least one token, and fewer than the context holds.
-        max_tokens: most tokens to generate; None is what the context leaves.
+        max_tokens: most tokens to generate; None is what the context leaves, 0 only reads the prompt into the cache.
         sampling: how to choose tokens.
         constraint: what the text must match.
         stop: strings that end the generation; they are not part of the text.
         visible_tokens: special tokens whose text is wanted; others have none.
         ignore_end: go on after an end-of-generation token.
+        background: give way to every request that is not.
+        pinned: keep what is read of this prompt in the cache as long as there is anything else to forget.
     """
 
     prompt: tuple[int, ...]
@@ -39,18 +42,22 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     visible_tokens: frozenset[int] = frozenset()
     ignore_end: bool = False
+    background: bool = False
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """What a generation cost; the fields are llama-server's `timings`.
+    """What a generation cost; the fields are llama-server's `timings`, and two more.
 
     Attributes:
         cache_n: prompt tokens found in the KV cache.
         prompt_n: prompt tokens processed.
-        prompt_ms: milliseconds for those.
+        prompt_ms: milliseconds from the beginning of that to the first token.
         predicted_n: tokens generated.
-        predicted_ms: milliseconds for those.
+        predicted_ms: milliseconds from the first token to the last.
+        queue_ms: milliseconds of waiting before.
+        forced_n: tokens generated that the constraint left no choice about.
     """
 
     cache_n: int
@@ -58,6 +65,8 @@ class Timings:
     prompt_ms: float
     predicted_n: int
     predicted_ms: float
+    queue_ms: float = 0.0
+    forced_n: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class Generation:
 
     def __init__(self, request: GenerationRequest) -> None:
         self.request = request
+        self.submitted = time.perf_counter()
         self.cancelled = threading.Event()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 

@@ -1,128 +1,184 @@
-"""One running generation: its place in the KV cache, its sampler, its constraint, its text."""
+"""One running generation: what it has read, what it has said, and how it chooses what comes next."""
 
 import time
+from collections.abc import Sequence as Tokens
 
+from home_llm.engine.cache import CachedSequence
 from home_llm.engine.constraint import Matcher
 from home_llm.engine.generation import Chunk, Done, Failed, FinishReason, Generation, Timings
 from home_llm.engine.text import TextAssembler
-from home_llm.llama import Context, DecodeAbortedError, Model, Sampler
+from home_llm.llama import Context, Model, Sampler
 
 
 class Sequence:
-    """A generation in the context, advanced by `step` until `finished`.
+    """A generation in the context.
+
+    `tokens` is everything that belongs into the KV cache: the prompt, then what was generated. What of it is not there
+    yet is `pending`: the rest of a prompt, the last token chosen, tokens that a constraint forced, or all of it after
+    the cells were needed for somebody else. The engine decodes what is pending and calls `advance` when nothing is.
 
     Args:
         generation: the request and where its events go.
         model: the model.
-        context: the context; `cached` of its cells hold a prefix of the prompt.
+        context: the context.
         matcher: the constraint's matcher.
-        cached: tokens of the prompt that the KV cache holds already.
-        seq_id: llama.cpp's number of the sequence.
     """
 
-    def __init__(
-        self,
-        generation: Generation,
-        model: Model,
-        context: Context,
-        *,
-        matcher: Matcher | None,
-        cached: int,
-        seq_id: int = 0,
-    ) -> None:
+    def __init__(self, generation: Generation, model: Model, context: Context, matcher: Matcher | None) -> None:
         self.generation = generation
-        self.seq_id = seq_id
+        self.request = generation.request
+        self.tokens: list[int] = list(self.request.prompt)
+        self.cached: CachedSequence | None = None
         self.finished = False
-        # What the KV cache holds of this sequence: the next request compares its prompt with it.
-        self.tokens: list[int] = list(generation.request.prompt[:cached])
-        self._request = generation.request
         self._model = model
         self._context = context
         self._matcher = matcher
-        self._cached = cached
-        self._text = TextAssembler(self._request.stop)
-        self._sampler = Sampler(model, self._request.sampling)
-        self._ends = frozenset() if self._request.ignore_end else frozenset(model.end_of_generation)
+        self._text = TextAssembler(self.request.stop)
+        self._sampler: Sampler | None = None
+        self._ends = frozenset() if self.request.ignore_end else frozenset(model.end_of_generation)
+        self._reused: int | None = None
         self._predicted = 0
-        self._prompt_seconds = 0.0
-        self._predicted_seconds = 0.0
-        self._sampler.prime(self._request.prompt)
-
-    def step(self) -> None:
-        """Do one decode: a chunk of the prompt, or one token. Sends events; may set `finished`."""
-        started = time.perf_counter()
-        try:
-            if self.generation.cancelled.is_set():
-                self._finish(FinishReason.CANCELLED)
-            elif (done := len(self.tokens)) < len(self._request.prompt):
-                self._decode(self._request.prompt[done : done + self._context.n_batch])
-                self._prompt_seconds += time.perf_counter() - started
-                if len(self.tokens) == len(self._request.prompt):
-                    self._choose()
-            else:
-                self._decode((self._next,))
-                self._choose()
-        except DecodeAbortedError:
-            self._restore()
-            self._finish(FinishReason.CANCELLED)
-        except Exception as error:  # noqa: BLE001 - whatever broke is the answer to this request; the engine goes on
-            self._restore()
-            self.finished = True
-            self._sampler.close()
-            self.generation.put(Failed(error))
-
-    def _decode(self, tokens: tuple[int, ...]) -> None:
-        self._context.decode(tokens, position=len(self.tokens), sequence=self.seq_id)
-        self.tokens.extend(tokens)
-
-    def _restore(self) -> None:
-        """Forget what an interrupted decode may have left in the KV cache."""
-        left = self._context.truncate(len(self.tokens), sequence=self.seq_id)
-        del self.tokens[left:]
-
-    def _choose(self) -> None:
-        """Sample the next token from the logits of the last decode, and send its text."""
-        started = time.perf_counter()
-        if self._matcher is not None:
-            self._matcher.mask(self._context.logits())
-        token = self._sampler.sample(self._context)
-        if token in self._ends:
-            self._finish(FinishReason.STOP)
-            return
-        self._predicted += 1
-        self._next = token
-        piece = self._model.piece(token, special=token in self._request.visible_tokens)
-        if text := self._text.feed(piece):
-            self.generation.put(Chunk(text))
-        if self._matcher is not None:
-            self._matcher.consume(token)
-        if self._predicted == 1:
-            self._prompt_seconds += time.perf_counter() - started
-            self._first_token = time.perf_counter()
-        self._predicted_seconds = time.perf_counter() - self._first_token
-        if self._text.stopped_by is not None or (self._matcher is not None and self._matcher.stopped):
-            self._finish(FinishReason.STOP)
-        elif self._predicted >= self._limit:
-            self._finish(FinishReason.LENGTH)
+        self._chosen = 0
+        self._started = 0.0
+        self._first_token = 0.0
+        self._last_token = 0.0
 
     @property
-    def _limit(self) -> int:
-        room = self._context.n_ctx - len(self._request.prompt)
-        wanted = self._request.max_tokens
-        return room if wanted is None else min(wanted, room)
+    def in_cache(self) -> int:
+        """How many of the tokens are in the KV cache."""
+        return 0 if self.cached is None else len(self.cached.tokens)
 
-    def _finish(self, reason: FinishReason) -> None:
-        self.finished = True
-        self._sampler.close()
+    @property
+    def pending(self) -> int:
+        """How many of the tokens are not in the KV cache yet."""
+        return len(self.tokens) - self.in_cache
+
+    @property
+    def speaking(self) -> bool:
+        """Whether it has said something, so that somebody would notice a pause."""
+        return self._chosen > 0
+
+    @property
+    def background(self) -> bool:
+        """Whether it gives way to all others."""
+        return self.request.background
+
+    @property
+    def admitted(self) -> float:
+        """When it was admitted."""
+        return self._started
+
+    def begin(self, cached: CachedSequence) -> None:
+        """Take a place in the cache, which holds a beginning of the tokens; again after the cells were needed."""
+        self.cached = cached
+        if self._reused is None:
+            self._reused = len(cached.tokens)
+            self._started = time.perf_counter()
+            self._sampler = Sampler(self._model, self.request.sampling)
+            self._sampler.prime(self.request.prompt)
+            if self.request.max_tokens != 0:
+                # What an answer must begin with is read together with the prompt.
+                self._accept_forced()
+
+    def took(self, count: int) -> None:
+        """Note that so many of the pending tokens have been decoded."""
+        if self.cached is not None:
+            start = len(self.cached.tokens)
+            self.cached.tokens.extend(self.tokens[start : start + count])
+
+    def advance(self, index: int, drafts: Tokens[int] = ()) -> int:
+        """Choose the next tokens from the logits of the last decode. Sends events; may set `finished`.
+
+        Args:
+            index: where in the batch the logits of the last pending token are; those of the drafts follow.
+            drafts: tokens that were decoded on the guess that they come next.
+
+        Returns:
+            How many of the drafts were right.
+        """
+        right = 0
+        if self.request.max_tokens == 0:
+            self.finish(FinishReason.LENGTH)
+            return right
+        while True:
+            token = self._choose(index + right)
+            self._last_token = time.perf_counter()
+            self._first_token = self._first_token or self._last_token
+            if token in self._ends:
+                self.finish(FinishReason.STOP)
+                return right
+            self._chosen += 1
+            if not self._accept(token):
+                return right
+            if right == len(drafts) or token != drafts[right]:
+                break
+            # The guess is in the cache already, and its logits choose the token after it.
+            self.took(1)
+            right += 1
+        self._accept_forced()
+        return right
+
+    def finish(self, reason: FinishReason) -> None:
+        """End the generation."""
+        self._close()
         if tail := self._text.close():
             self.generation.put(Chunk(tail))
         self.generation.put(Done(reason, self._timings(), self._text.stopped_by))
 
+    def fail(self, error: Exception) -> None:
+        """End the generation with an error."""
+        self._close()
+        self.generation.put(Failed(error))
+
+    def _choose(self, index: int) -> int:
+        assert self._sampler is not None  # noqa: S101 - begin() comes first
+        if self._matcher is not None:
+            self._matcher.mask(self._context.logits(index))
+        return self._sampler.sample(self._context, index)
+
+    def _accept_forced(self) -> None:
+        """Make the tokens that the constraint leaves no choice about part of the answer."""
+        for token in self._matcher.forced() if self._matcher is not None else ():
+            if not self._accept(token):
+                return
+
+    def _accept(self, token: int) -> bool:
+        """Make a token part of the answer; return whether the answer goes on."""
+        self.tokens.append(token)
+        self._predicted += 1
+        piece = self._model.piece(token, special=token in self.request.visible_tokens)
+        if text := self._text.feed(piece):
+            self.generation.put(Chunk(text))
+        if self._matcher is not None:
+            self._matcher.consume(token)
+        if self._text.stopped_by is not None or (self._matcher is not None and self._matcher.stopped):
+            self.finish(FinishReason.STOP)
+        elif self._predicted >= self._limit:
+            self.finish(FinishReason.LENGTH)
+        return not self.finished
+
+    @property
+    def _limit(self) -> int:
+        room = self._context.n_ctx - len(self.request.prompt)
+        wanted = self.request.max_tokens
+        return room if wanted is None else min(wanted, room)
+
+    def _close(self) -> None:
+        self.finished = True
+        if self._sampler is not None:
+            self._sampler.close()
+            self._sampler = None
+
     def _timings(self) -> Timings:
+        reused = self._reused or 0
+        read = max(min(self.in_cache, len(self.request.prompt)) - reused, 0)
+        end_of_prompt = self._first_token or time.perf_counter()
         return Timings(
-            cache_n=self._cached,
-            prompt_n=min(len(self.tokens), len(self._request.prompt)) - self._cached,
-            prompt_ms=self._prompt_seconds * 1000,
+            cache_n=reused,
+            prompt_n=read,
+            prompt_ms=(end_of_prompt - self._started) * 1000 if self._started else 0.0,
             predicted_n=self._predicted,
-            predicted_ms=self._predicted_seconds * 1000,
+            predicted_ms=(self._last_token - self._first_token) * 1000,
+            queue_ms=((self._started or time.perf_counter()) - self.generation.submitted) * 1000,
+            forced_n=self._predicted - self._chosen,
         )

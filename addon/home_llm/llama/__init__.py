@@ -1,11 +1,13 @@
 """The only room that touches llama.cpp: typed handles over llama-cpp-python's low-level bindings."""
 
-from home_llm.llama.context import Context, DecodeAbortedError, DecodeError
+from home_llm.llama.context import Batch, CacheFullError, Context, DecodeAbortedError, DecodeError
 from home_llm.llama.model import Model, ModelLoadError
 from home_llm.llama.sampler import Sampler, SamplingParameters
 from home_llm.llama.vocabulary import constraint_tokenizer
 
 __all__ = [
+    "Batch",
+    "CacheFullError",
     "Context",
     "DecodeAbortedError",
     "DecodeError",

@@ -1,4 +1,4 @@
-"""A context: the KV cache of a model, and decoding over it."""
+"""A context: the KV cache of a model, shared by several sequences, and decoding over it."""
 
 import ctypes
 from collections.abc import Sequence
@@ -30,8 +30,61 @@ class DecodeAbortedError(DecodeError):
     """The batch was aborted by `Context.abort`; the KV cache may hold a part of it."""
 
 
+class CacheFullError(DecodeError):
+    """The KV cache has no cells left for the batch; nothing of it was decoded."""
+
+
+class Batch:
+    """Tokens of several sequences for one decode.
+
+    Args:
+        capacity: most tokens.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.handle: Any = llama_cpp.llama_batch_init(capacity, 0, 1)
+
+    def __len__(self) -> int:
+        """Return how many tokens the batch holds."""
+        return int(self.handle.n_tokens)
+
+    def close(self) -> None:
+        """Free the memory."""
+        llama_cpp.llama_batch_free(self.handle)
+
+    def clear(self) -> None:
+        """Empty the batch."""
+        self.handle.n_tokens = 0
+
+    def add(self, tokens: Sequence[int], *, position: int, sequence: int, logits: int) -> int:
+        """Append tokens of one sequence.
+
+        Args:
+            tokens: as many as there is room for.
+            position: where the first of them stands in the sequence.
+            sequence: which sequence.
+            logits: for how many of them, from the end, logits are wanted.
+
+        Returns:
+            The index in the batch of the first token whose logits are wanted.
+        """
+        batch = self.handle
+        start = batch.n_tokens
+        wanted = len(tokens) - logits
+        for offset, token in enumerate(tokens):
+            index = start + offset
+            batch.token[index] = token
+            batch.pos[index] = position + offset
+            batch.n_seq_id[index] = 1
+            batch.seq_id[index][0] = sequence
+            batch.logits[index] = offset >= wanted
+        batch.n_tokens = start + len(tokens)
+        return int(start + wanted)
+
+
 class Context:
-    """A KV cache of `n_ctx` cells over a model, shared by `n_sequences` sequences.
+    """A KV cache of `n_ctx` cells over a model, shared by up to `n_sequences` sequences.
 
     Only one thread may use it, except for `abort`.
 
@@ -39,7 +92,7 @@ class Context:
         model: the model; must outlive the context.
         n_ctx: cells of the KV cache, in tokens.
         n_batch: most tokens of one `decode`.
-        n_sequences: sequences that may share the cache.
+        n_sequences: sequences that may share the cache, numbered from 0.
         threads: threads for generation and prompt processing.
 
     Raises:
@@ -54,6 +107,7 @@ class Context:
         parameters.n_seq_max = n_sequences
         parameters.n_threads = threads
         parameters.n_threads_batch = threads
+        # One pool of cells, so that sequences share a prefix instead of each having a fixed part.
         parameters.kv_unified = True
         parameters.no_perf = True
         library.last_error()
@@ -65,16 +119,15 @@ class Context:
             )
         self.n_ctx: int = llama_cpp.llama_n_ctx(self.handle)
         self.n_batch: int = llama_cpp.llama_n_batch(self.handle)
+        self.n_sequences = n_sequences
         self.n_vocab = model.n_vocab
         self._memory: Any = llama_cpp.llama_get_memory(self.handle)
-        self._batch = llama_cpp.llama_batch_init(self.n_batch, 0, 1)
         self._abort_flag = ctypes.create_string_buffer(2)
         llama_cpp.llama_set_abort_callback(self.handle, _strlen, ctypes.cast(self._abort_flag, ctypes.c_void_p))
 
     def close(self) -> None:
         """Free the cache."""
         if self.handle:
-            llama_cpp.llama_batch_free(self._batch)
             llama_cpp.llama_free(self.handle)
             self.handle = None
 
@@ -90,44 +143,31 @@ class Context:
         """Set the threads of the decodes that follow."""
         llama_cpp.llama_set_n_threads(self.handle, generation, prompt)
 
-    def decode(self, tokens: Sequence[int], *, position: int, sequence: int = 0) -> None:
-        """Append `tokens` to a sequence; the logits of the last one can be read afterwards.
-
-        Args:
-            tokens: 1 to `n_batch` tokens.
-            position: where the first of them stands in the sequence.
-            sequence: which sequence.
+    def decode(self, batch: Batch) -> None:
+        """Append a batch to its sequences.
 
         Raises:
             DecodeAbortedError: `abort` was called.
-            DecodeError: the cache is full, or llama.cpp failed.
+            CacheFullError: there are no cells left.
+            DecodeError: llama.cpp failed.
         """
-        batch, count = self._batch, len(tokens)
-        for index, token in enumerate(tokens):
-            batch.token[index] = token
-            batch.pos[index] = position + index
-            batch.n_seq_id[index] = 1
-            batch.seq_id[index][0] = sequence
-            batch.logits[index] = 0
-        batch.logits[count - 1] = 1
-        batch.n_tokens = count
-        result = llama_cpp.llama_decode(self.handle, batch)
+        result = llama_cpp.llama_decode(self.handle, batch.handle)
         if result == _ABORTED:
             raise DecodeAbortedError("decoding was aborted")
         if result == _NO_KV_SLOT:
-            raise DecodeError(f"the context of {self.n_ctx} tokens is full")
+            raise CacheFullError(f"the context of {self.n_ctx} tokens is full")
         if result != _DECODED:
             raise DecodeError(f"llama.cpp failed to decode ({result}): {library.last_error() or 'unknown reason'}")
 
-    def logits(self, index: int = -1) -> npt.NDArray[np.float32]:
-        """Return the logits of the last decode as a writable view, shape (n_vocab,).
+    def logits(self, index: int) -> npt.NDArray[np.float32]:
+        """Return the logits of a token of the last batch as a writable view, shape (n_vocab,).
 
         It is llama.cpp's own memory: a sampler sees what is written here, and the next decode overwrites it.
         """
         pointer = llama_cpp.llama_get_logits_ith(self.handle, index)
         return np.ctypeslib.as_array(pointer, shape=(self.n_vocab,))
 
-    def truncate(self, length: int, *, sequence: int = 0) -> int:
+    def truncate(self, sequence: int, length: int) -> int:
         """Forget what a sequence holds from position `length` on; return the length that is left.
 
         A memory that cannot be cut (recurrent, sliding window) is emptied, and 0 returned.
@@ -136,3 +176,26 @@ class Context:
             return length
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
         return 0
+
+    def share(self, source: int, target: int, length: int) -> int:
+        """Let an empty sequence share the first `length` tokens of another; return how many it has then.
+
+        Cells are shared, not copied.
+        """
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        return self.truncate(target, length)
+
+    def save(self, sequence: int) -> bytes:
+        """Return the state of a sequence, about as many bytes as its part of the KV cache."""
+        size = llama_cpp.llama_state_seq_get_size(self.handle, sequence)
+        buffer = (ctypes.c_uint8 * size)()
+        written = llama_cpp.llama_state_seq_get_data(self.handle, buffer, size, sequence)
+        return bytes(memoryview(buffer)[:written])
+
+    def restore(self, sequence: int, state: bytes) -> bool:
+        """Fill an empty sequence with a saved state; return whether llama.cpp took it."""
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        if llama_cpp.llama_state_seq_set_data(self.handle, buffer, len(state), sequence):
+            return True
+        self.truncate(sequence, 0)
+        return False

@@ -14,6 +14,9 @@ _LOGGER = logging.getLogger("home_llm.llama")
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
 _CONTINUATION = 5
 
+# What llama.cpp warns of when the cache is full. It says so by its return value too, and the engine makes room.
+_FULL = "failed to find a memory slot"
+
 # The last error line that llama.cpp printed: its functions only return NULL, the reason is in the log.
 _last_error: list[str] = []
 
@@ -37,7 +40,8 @@ class _LogBridge:
             return
         if self._level >= logging.ERROR:
             _last_error[:] = [line]
-        _LOGGER.log(logging.DEBUG if self.expect_errors else self._level, "%s", line)
+        expected = self.expect_errors or _FULL in line
+        _LOGGER.log(logging.DEBUG if expected else self._level, "%s", line)
 
 
 _bridge = _LogBridge()

@@ -63,8 +63,8 @@ class Sampler:
         for link in _links(model, parameters):
             llama_cpp.llama_sampler_chain_add(self._chain, link)
 
-    def sample(self, context: Context, index: int = -1) -> int:
-        """Choose a token by the logits of the last decode, and remember it for the penalties."""
+    def sample(self, context: Context, index: int) -> int:
+        """Choose a token by the logits of a token of the last batch, and remember it for the penalties."""
         return int(llama_cpp.llama_sampler_sample(self._chain, context.handle, index))
 
     def prime(self, prompt: Sequence[int]) -> None:

@@ -29,7 +29,7 @@ def test_model_routes(data_dir: Path) -> None:
         name = served.wait_until("ok")["model"]
         info = served.get("/v1/internal/model/info").json
         assert info == {"model_name": name, "lora_names": [], "loader": "llama.cpp"}
-        assert "embedded" in served.get("/v1/internal/model/list").json["model_names"]
+        assert served.get("/v1/internal/model/list").json["model_names"][0] == name
         assert served.post("/v1/internal/model/unload").json == "OK"
         assert served.get("/v1/internal/model/info").json["model_name"] == "None"
         assert served.get("/health").json["status"] == "unloaded"
@@ -38,11 +38,12 @@ def test_model_routes(data_dir: Path) -> None:
         assert int(refused.headers["Retry-After"]) > 0
         unknown = served.post("/v1/internal/model/load", {"model_name": "nothing"})
         assert unknown.status == 404
-        assert "embedded" in unknown.json["detail"]
+        assert name in unknown.json["detail"]
         wrong = served.post("/v1/internal/model/load", {"model_name": "embedded", "args": {"ctx_size": 3}})
         assert wrong.status == 400
-        loaded = served.post("/v1/internal/model/load", {"model_name": "embedded", "args": {"ctx_size": 512}})
+        loaded = served.post("/v1/internal/model/load", {"model_name": name, "args": {"ctx_size": 512}})
         assert loaded.json == "OK"
+        assert served.get("/v1/internal/model/info").json["model_name"] == name
         assert served.get("/v1/models").json["data"][0]["meta"]["n_ctx"] == 512
         assert served.post("/v1/internal/encode", {"text": "hi"}).status == 200
 

@@ -44,31 +44,40 @@ def say(engine: Engine, prompt: tuple[int, ...], n: int = 24, **options: object)
     return finish(engine.submit(request))
 
 
-def test_cached_prefixes_change_nothing(engine: Engine, model: Model) -> None:
-    """Token for token, an answer over a cached prefix is the one from an empty cache, and only the rest is read."""
-    say(engine, tokens(model, "Something else entirely, to fill the cache."))
-    plain, first = say(engine, tokens(model, STORY))
-    assert first.timings.cache_n < 5
-    again, second = say(engine, tokens(model, STORY))
-    assert again == plain
-    assert second.timings.cache_n == len(tokens(model, STORY)) - 1
-    assert second.timings.prompt_n == 1
-    longer = STORY + plain + "<|im_end|>\n<|im_start|>user\nGo on.<|im_end|>\n<|im_start|>assistant\n"
-    extended, third = say(engine, tokens(model, longer))
-    assert third.timings.cache_n >= len(tokens(model, STORY))
-    say(engine, tokens(model, "Something else entirely, to fill the cache."))
-    assert say(engine, tokens(model, longer))[0] == extended
-
-
-def test_chunked_prompts_change_nothing(engine: Engine, model: Model) -> None:
-    """A prompt longer than a batch gives what a context with one large batch gives."""
-    prompt = tokens(model, "The lamp is on. " * 150 + "The lamp is")
-    assert len(prompt) > 512
-    wide = Engine(model, EngineOptions(n_ctx=2048, n_batch=2048))
+def test_cached_prefixes_change_nothing(exact: Model) -> None:
+    """An answer over a cached prefix is the one from an empty cache, and only the rest of the prompt is read."""
+    story = tokens(exact, STORY)
+    engine = Engine(exact, EngineOptions(n_ctx=2048))
     try:
-        assert say(engine, prompt, 8)[0] == say(wide, prompt, 8)[0]
+        plain, first = say(engine, story)
+        assert first.timings.cache_n == 0
+        again, second = say(engine, story)
+        assert again == plain
+        assert second.timings.cache_n == len(story) - 1
+        assert second.timings.prompt_n == 1
+        turn = "<|im_end|>\n<|im_start|>user\nGo on.<|im_end|>\n<|im_start|>assistant\n"
+        longer = tokens(exact, STORY + plain + turn)
+        extended, third = say(engine, longer)
+        assert third.timings.cache_n >= len(story)
     finally:
-        wide.close()
+        engine.close()
+    fresh = Engine(exact, EngineOptions(n_ctx=2048))
+    try:
+        assert say(fresh, longer)[0] == extended
+    finally:
+        fresh.close()
+
+
+def test_chunked_prompts_change_nothing(exact: Model) -> None:
+    """A prompt read in pieces gives what a context with one large batch gives."""
+    prompt = tokens(exact, "The lamp is on. " * 150 + "The lamp is")
+    assert len(prompt) > 512
+    answers = set()
+    for n_batch in (2048, 100):
+        engine = Engine(exact, EngineOptions(n_ctx=2048, n_batch=n_batch))
+        answers.add(say(engine, prompt, 8)[0])
+        engine.close()
+    assert len(answers) == 1
 
 
 def test_limits(engine: Engine, model: Model) -> None:
@@ -157,20 +166,22 @@ def test_cancelling_while_speaking_and_waiting(engine: Engine, model: Model) -> 
     assert say(engine, tokens(model, STORY), 5)[1].timings.predicted_n == 5
 
 
-def test_many_at_once(engine: Engine, model: Model) -> None:
+def test_many_at_once(exact: Model) -> None:
     """Requests from several threads are all answered, each with what it asked for."""
     words = ["red", "green", "blue", "white", "black", "brown"]
-    alone = {word: say(engine, tokens(model, f"The colour {word} is"), 6)[0] for word in words}
+    engine = Engine(exact, EngineOptions(n_ctx=2048))
+    alone = {word: say(engine, tokens(exact, f"The colour {word} is"), 6)[0] for word in words}
     answers: dict[str, str] = {}
 
     def ask(word: str) -> None:
-        answers[word] = say(engine, tokens(model, f"The colour {word} is"), 6)[0]
+        answers[word] = say(engine, tokens(exact, f"The colour {word} is"), 6)[0]
 
     threads = [threading.Thread(target=ask, args=(word,)) for word in words]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    engine.close()
     assert answers == alone
 
 
