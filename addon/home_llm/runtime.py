@@ -12,7 +12,7 @@ from typing import Any
 
 from home_llm import __version__
 from home_llm.chat import Chat
-from home_llm.engine import Engine, EngineOptions
+from home_llm.engine import Engine, EngineOptions, Totals
 from home_llm.llama import Model, ModelLoadError
 from home_llm.models import (
     EMBEDDED_ID,
@@ -170,6 +170,11 @@ class Runtime:
             "description": model.description,
         }
 
+    def totals(self) -> Totals | None:
+        """Return what the engine has done since the model was loaded; None when none is."""
+        chat = self._chat
+        return None if chat is None else chat.engine.totals
+
     def model_names(self) -> list[str]:
         """Return the names of the models on this machine, the running one first."""
         current = [self._status.model] if self._chat is not None and self._status.model else []
@@ -306,7 +311,16 @@ class Runtime:
         model = Model(weights.path, on_progress=report)
         try:
             n_ctx = planned_context(settings.context_size, model.n_ctx_train)
-            engine = Engine(model, EngineOptions(n_ctx=n_ctx, threads=settings.threads))
+            engine = Engine(
+                model,
+                EngineOptions(
+                    n_ctx=n_ctx,
+                    threads=settings.threads,
+                    cache_type=settings.cache_type,
+                    prefixes=settings.data_dir / "cache" / "prefixes",
+                    identity=_identity(weights),
+                ),
+            )
         except ModelLoadError:
             model.close()
             raise
@@ -320,6 +334,14 @@ class Runtime:
         if chat is not None:
             chat.engine.close()
             chat.model.close()
+
+
+def _identity(weights: Weights) -> str:
+    """Return what tells these weights from all others."""
+    if weights.sha256:
+        return weights.sha256
+    status = weights.path.stat()
+    return f"{weights.path.resolve()} {status.st_size} {status.st_mtime_ns}"
 
 
 def _name(model: str) -> str:

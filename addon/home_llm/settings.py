@@ -6,10 +6,12 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 ENVIRONMENT_PREFIX = "HOME_LLM_"
 QUANTS = ("auto", "Q3_K_M", "Q3_K_L", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16", "none")
+CACHE_TYPES = ("f16", "q8_0", "q4_0")
+CacheType = Literal["f16", "q8_0", "q4_0"]
 LOG_LEVELS = ("trace", "debug", "info", "notice", "warning", "error", "fatal")
 
 
@@ -38,7 +40,8 @@ class Settings:
     repository: str = _setting("", "Hugging Face repository to use instead of the model's")
     file: str = _setting("", "file of the repository to use, when the quant does not tell it")
     context_size: int = _setting(0, "tokens of context; 0 chooses")
-    threads: int = _setting(0, "threads to compute with; 0 is all this process may use")
+    threads: int = _setting(0, "most threads to compute with; 0 is all this process may use")
+    cache_type: CacheType = _setting("f16", "how the KV cache is kept in memory", choices=CACHE_TYPES)
     api_key: str = _setting(
         "", "key that clients must send; empty is open on the loopback and made for you elsewhere", secret=True
     )

@@ -25,6 +25,7 @@ def test_every_setting_is_a_flag_and_a_variable(tmp_path: Path) -> None:
         "context_size": "512",
         "threads": "2",
         "quant": "Q8_0",
+        "cache_type": "q8_0",
         "log_level": "debug",
     }
     for item in fields(Settings):

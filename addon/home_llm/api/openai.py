@@ -34,6 +34,18 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
             answer, finish = collect(reply)
             return writer.whole(answer, finish)
 
+    @routes.post("/internal/warm")
+    def warm() -> flask.typing.ResponseReturnValue:
+        request = read(ChatBody).request()
+        with admission.enter():
+            _, finish = collect(runtime.chat().warm(request))
+        return {
+            "object": "warm",
+            "model": _model_name(runtime),
+            "usage": usage_of(finish),
+            "timings": timings_of(finish),
+        }
+
     @routes.post("/completions")
     def completions() -> flask.typing.ResponseReturnValue:
         body = read(CompletionBody)
@@ -110,9 +122,9 @@ class ChatWriter(_Writer):
                 self._calls += 1
             case Finish():
                 reason = _finish_reason(event, has_calls=self._calls > 0)
-                yield self._delta({}, reason, timings=_timings(event))
+                yield self._delta({}, reason, timings=timings_of(event))
                 if self._usage:
-                    yield self._chunk("chat.completion.chunk", None, usage=_usage(event))
+                    yield self._chunk("chat.completion.chunk", None, usage=usage_of(event))
 
     def whole(self, answer: Answer, finish: Finish) -> dict[str, Any]:
         """Return the answer in one piece."""
@@ -128,7 +140,7 @@ class ChatWriter(_Writer):
             "text": answer.text,
             "finish_reason": _finish_reason(finish, has_calls=bool(answer.calls)),
         }
-        return self._chunk("chat.completion", choice, usage=_usage(finish), timings=_timings(finish))
+        return self._chunk("chat.completion", choice, usage=usage_of(finish), timings=timings_of(finish))
 
     def _delta(self, delta: dict[str, Any], reason: str | None = None, **extra: Any) -> dict[str, Any]:
         return self._chunk("chat.completion.chunk", {"delta": delta, "finish_reason": reason}, **extra)
@@ -163,16 +175,16 @@ class CompletionWriter(_Writer):
             case Text():
                 yield self._text(event.text)
             case Finish():
-                yield self._text(self._after, _finish_reason(event), timings=_timings(event))
+                yield self._text(self._after, _finish_reason(event), timings=timings_of(event))
                 if self._usage:
-                    yield self._chunk("text_completion", None, usage=_usage(event))
+                    yield self._chunk("text_completion", None, usage=usage_of(event))
             case _:
                 return
 
     def whole(self, answer: Answer, finish: Finish) -> dict[str, Any]:
         """Return the answer in one piece."""
         choice = {"text": self._before + answer.text + self._after, "finish_reason": _finish_reason(finish)}
-        return self._chunk("text_completion", choice, usage=_usage(finish), timings=_timings(finish))
+        return self._chunk("text_completion", choice, usage=usage_of(finish), timings=timings_of(finish))
 
     def _text(self, text: str, reason: str | None = None, **extra: Any) -> dict[str, Any]:
         return self._chunk("text_completion", {"text": text, "finish_reason": reason}, **extra)
@@ -192,7 +204,8 @@ def _finish_reason(finish: Finish, *, has_calls: bool = False) -> str:
     return "length" if finish.reason is FinishReason.LENGTH else "stop"
 
 
-def _usage(finish: Finish) -> dict[str, Any]:
+def usage_of(finish: Finish) -> dict[str, Any]:
+    """Return OpenAI's usage."""
     usage = finish.usage
     return {
         "prompt_tokens": usage.prompt_tokens,
@@ -202,8 +215,8 @@ def _usage(finish: Finish) -> dict[str, Any]:
     }
 
 
-def _timings(finish: Finish) -> dict[str, Any]:
-    """Return llama-server's timings."""
+def timings_of(finish: Finish) -> dict[str, Any]:
+    """Return llama-server's timings, and what it waited and was forced to."""
     timings = finish.timings
     return {
         "cache_n": timings.cache_n,
@@ -212,6 +225,8 @@ def _timings(finish: Finish) -> dict[str, Any]:
         "prompt_per_second": _rate(timings.prompt_n, timings.prompt_ms),
         "predicted_n": timings.predicted_n,
         "predicted_ms": round(timings.predicted_ms, 3),
+        "queue_ms": round(timings.queue_ms, 3),
+        "forced_n": timings.forced_n,
         "predicted_per_second": _rate(timings.predicted_n - 1, timings.predicted_ms),
     }
 

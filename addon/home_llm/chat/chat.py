@@ -109,6 +109,28 @@ class Chat:
         """
         return self._guard.unmark(self._render(request, self._markup(request), _chosen_tools(request)))
 
+    def warm(self, request: ChatRequest) -> "Reply":
+        """Read the prompt of a request into the cache, when nobody else wants anything, and keep it there.
+
+        Raises:
+            RequestError: something in it is wrong.
+            EngineClosedError: the model has been unloaded.
+        """
+        prompt = self._render(request, self._markup(request), _chosen_tools(request))
+        return Reply(
+            self._submit(
+                self._prompt_tokens(prompt),
+                SamplingParameters(temperature=0),
+                Limits(max_tokens=0),
+                None,
+                param="messages",
+                visible=frozenset(),
+                background=True,
+            ),
+            None,
+            None,
+        )
+
     def prepare(self, request: ChatRequest) -> "Reply":
         """Check a request, render it and queue it.
 
@@ -123,11 +145,9 @@ class Chat:
         prompt = self._render(request, markup, chosen)
         tools = _bound(chosen, request.allowed_values)
         _LOGGER.debug("Prompt: %s", prompt)
-        add_bos = self.model.add_bos and not prompt.startswith(self._bos or "\0")
-        tokens = self._guard.tokenize(prompt, add_special=add_bos)
         visible = {self.model.special_token(marker) for marker in (*markup.markers, THINK, "</think>")}
         generation = self._submit(
-            tokens,
+            self._prompt_tokens(prompt),
             request.sampling,
             request.limits,
             self._constraint(request, markup, tools),
@@ -160,6 +180,10 @@ class Chat:
         )
         return Reply(generation, None, None)
 
+    def _prompt_tokens(self, prompt: str) -> list[int]:
+        add_bos = self.model.add_bos and not prompt.startswith(self._bos or "\0")
+        return self._guard.tokenize(prompt, add_special=add_bos)
+
     def _submit(
         self,
         tokens: Sequence[int],
@@ -169,6 +193,7 @@ class Chat:
         *,
         param: str,
         visible: frozenset[int],
+        background: bool = False,
     ) -> Generation:
         if len(tokens) >= self.engine.n_ctx:
             raise PromptTooLongError(len(tokens), self.engine.n_ctx, param)
@@ -182,6 +207,8 @@ class Chat:
             stop=limits.stop,
             visible_tokens=visible,
             ignore_end=limits.ignore_end,
+            background=background,
+            pinned=background,
         )
         try:
             return self.engine.submit(request)
@@ -221,21 +248,20 @@ class Chat:
             raise RequestError(f"{error}.", "messages") from error
 
     def _constraint(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> Constraint | None:
-        """Return what binds the answer: the calls when one is required, else what the client asked for."""
-        if tools:
-            choice = request.tool_choice
-            required = choice == "required" or isinstance(choice, NamedTool)
-            lark = markup.grammar(
-                tools,
-                required=required,
-                parallel=request.parallel_tool_calls,
-                is_special=lambda text: self.model.special_token(text) is not None,
-            )
-            if lark is not None:
-                if request.constraint is not None:
-                    _LOGGER.warning("a request has both tools and a grammar; the tools win")
-                return Constraint(ConstraintKind.LARK, lark)
-        return request.constraint
+        """Return what binds the answer: calls where one is required, else what the client asked for, else the tools."""
+        choice = request.tool_choice
+        required = choice == "required" or isinstance(choice, NamedTool)
+        if not tools or (request.constraint is not None and not required):
+            return request.constraint
+        if request.constraint is not None:
+            _LOGGER.warning("A request requires a tool and has a grammar too: the tool wins")
+        lark = markup.grammar(
+            tools,
+            required=required,
+            parallel=request.parallel_tool_calls,
+            is_special=lambda text: self.model.special_token(text) is not None,
+        )
+        return None if lark is None else Constraint(ConstraintKind.LARK, lark)
 
 
 def _chosen_tools(request: ChatRequest) -> tuple[Tool, ...]:

@@ -11,6 +11,7 @@ from home_llm.engine.generation import (
     GenerationRequest,
     Timings,
 )
+from home_llm.engine.totals import Totals
 
 __all__ = [
     "JSON_STYLE",
@@ -27,4 +28,5 @@ __all__ = [
     "Generation",
     "GenerationRequest",
     "Timings",
+    "Totals",
 ]

@@ -6,19 +6,27 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 
 from home_llm.engine.cache import PrefixCache
 from home_llm.engine.constraint import ConstraintCompiler, Matcher
 from home_llm.engine.generation import FinishReason, Generation, GenerationRequest
+from home_llm.engine.persistence import WORTH_SAVING, PrefixStore
 from home_llm.engine.scheduler import plan
 from home_llm.engine.sequence import Sequence
 from home_llm.engine.threads import ThreadChooser, usable_cores
-from home_llm.llama import Batch, CacheFullError, Context, DecodeAbortedError, Model
+from home_llm.engine.totals import Totals
+from home_llm.llama import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, Model, build_info
 
 _LOGGER = logging.getLogger(__name__)
 
 # Decodes below this many tokens are over before an abort is worth it.
 _WORTH_ABORTING = 16
+
+# Prefixes are saved when the house has been quiet for this long, and not more often than that: cards wear out.
+_QUIET_SECONDS = 2.0
+_SAVE_SECONDS = 60.0
+_SAVED_PREFIXES = 4
 
 
 class EngineClosedError(Exception):
@@ -35,6 +43,10 @@ class EngineOptions:
         n_batch: most tokens of one decode.
         n_parallel: most requests that run together.
         n_cached: sequences that are kept for their prefixes beside those.
+        cache_type: how the KV cache is kept, `f16`, `q8_0` or `q4_0`.
+        prefixes: folder for prefixes that survive a restart; None keeps none.
+        prefixes_budget: most bytes of them.
+        identity: of the weights, so that no prefix of others is taken for theirs.
     """
 
     n_ctx: int
@@ -42,6 +54,10 @@ class EngineOptions:
     n_batch: int = 512
     n_parallel: int = 8
     n_cached: int = 16
+    cache_type: CacheType = "f16"
+    prefixes: Path | None = None
+    prefixes_budget: int = 256 << 20
+    identity: str = ""
 
 
 class Engine:
@@ -60,6 +76,7 @@ class Engine:
             n_batch=options.n_batch,
             n_sequences=options.n_parallel + options.n_cached,
             threads=options.threads or usable_cores(),
+            cache_type=options.cache_type,
         )
         self.n_ctx = self._context.n_ctx
         self._batch = Batch(self._context.n_batch)
@@ -70,6 +87,13 @@ class Engine:
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._prefill_rate = 0.0
+        self._prefixes = (
+            PrefixStore(options.prefixes, self._fingerprint(), options.prefixes_budget) if options.prefixes else None
+        )
+        # When prefixes may be saved next; None when there is nothing new.
+        self._save_at: float | None = None
+        self._saved_at = -_SAVE_SECONDS
+        self.totals = Totals()
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._open: set[Generation] = set()
@@ -123,9 +147,11 @@ class Engine:
                 self._context.abort(requested=True)
 
     def _run(self) -> None:
+        self._restore_prefixes()
         while self._receive():
             self._drop_cancelled()
             self._admit()
+            self.totals.running, self.totals.waiting = len(self._running), len(self._waiting)
             if self._running:
                 self._step()
         for sequence in [*self._running, *self._waiting]:
@@ -133,14 +159,22 @@ class Engine:
                 sequence.finish(FinishReason.CANCELLED)
             else:
                 sequence.fail(EngineClosedError("the model has been unloaded"))
+        for sequence in self._running:
+            if sequence.cached is not None:
+                self._cache.release(sequence.cached)
+        self._save_prefixes()
 
     def _receive(self) -> bool:
         """Take what is in the inbox, waiting for it only when there is nothing else to do; False ends the thread."""
         block = not self._running and not self._waiting
         while True:
             try:
-                item = self._inbox.get(block=block)
+                timeout = None if self._save_at is None else max(self._save_at - time.monotonic(), 0.0)
+                item = self._inbox.get(block=block, timeout=timeout)
             except queue.Empty:
+                if block:
+                    # Nobody has wanted anything for a while.
+                    self._save_prefixes()
                 return True
             if item is None:
                 return False
@@ -247,6 +281,7 @@ class Engine:
             with self._lock:
                 self._reading = frozenset()
                 self._context.abort(requested=False)
+        self.totals.decodes += 1
         if size >= _WORTH_ABORTING:
             self._prefill_rate = size / (time.perf_counter() - started)
         return True
@@ -285,6 +320,7 @@ class Engine:
 
     def _leave(self, sequence: Sequence) -> None:
         """Give up the place of a sequence that has ended; what it has read stays in the cache."""
+        self.totals.add(sequence.timings())
         if sequence in self._running:
             self._running.remove(sequence)
         else:
@@ -292,8 +328,35 @@ class Engine:
         if sequence.cached is not None:
             self._cache.release(sequence.cached, pinned=sequence.request.pinned)
             sequence.cached = None
+            if self._prefixes is not None:
+                self._save_at = max(time.monotonic() + _QUIET_SECONDS, self._saved_at + _SAVE_SECONDS)
         with self._lock:
             self._open.discard(sequence.generation)
+
+    def _fingerprint(self) -> str:
+        parts = (self._options.identity, self.model.description, build_info(), self._options.cache_type)
+        return "|".join(parts)
+
+    def _restore_prefixes(self) -> None:
+        """Fill the cache with what was saved, as far as it goes."""
+        started = time.perf_counter()
+        count = 0
+        for prefix in self._prefixes.load() if self._prefixes is not None else ():
+            if len(prefix.tokens) >= self.n_ctx or not self._cache.adopt(prefix.tokens, prefix.state):
+                continue
+            count += len(prefix.tokens)
+        if count:
+            _LOGGER.info("Restored %d tokens of prefixes in %.2f s", count, time.perf_counter() - started)
+
+    def _save_prefixes(self) -> None:
+        """Save the prefixes used last that are not on disk yet."""
+        self._save_at = None
+        if self._prefixes is None:
+            return
+        self._saved_at = time.monotonic()
+        for cached in reversed(self._cache.idle[-_SAVED_PREFIXES:]):
+            if len(cached.tokens) >= WORTH_SAVING and not self._prefixes.holds(cached.tokens):
+                self._prefixes.save(list(cached.tokens), self._context.save(cached.number))
 
 
 class _EngineGeneration(Generation):

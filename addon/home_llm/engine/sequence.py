@@ -123,7 +123,7 @@ class Sequence:
         self._close()
         if tail := self._text.close():
             self.generation.put(Chunk(tail))
-        self.generation.put(Done(reason, self._timings(), self._text.stopped_by))
+        self.generation.put(Done(reason, self.timings(), self._text.stopped_by))
 
     def fail(self, error: Exception) -> None:
         """End the generation with an error."""
@@ -169,7 +169,8 @@ class Sequence:
             self._sampler.close()
             self._sampler = None
 
-    def _timings(self) -> Timings:
+    def timings(self) -> Timings:
+        """Return what it cost so far."""
         reused = self._reused or 0
         read = max(min(self.in_cache, len(self.request.prompt)) - reused, 0)
         end_of_prompt = self._first_token or time.perf_counter()

@@ -1,6 +1,7 @@
 """The only room that touches llama.cpp: typed handles over llama-cpp-python's low-level bindings."""
 
-from home_llm.llama.context import Batch, CacheFullError, Context, DecodeAbortedError, DecodeError
+from home_llm.llama.context import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, DecodeError
+from home_llm.llama.library import build_info
 from home_llm.llama.model import Model, ModelLoadError
 from home_llm.llama.sampler import Sampler, SamplingParameters
 from home_llm.llama.vocabulary import constraint_tokenizer
@@ -8,6 +9,7 @@ from home_llm.llama.vocabulary import constraint_tokenizer
 __all__ = [
     "Batch",
     "CacheFullError",
+    "CacheType",
     "Context",
     "DecodeAbortedError",
     "DecodeError",
@@ -15,5 +17,6 @@ __all__ = [
     "ModelLoadError",
     "Sampler",
     "SamplingParameters",
+    "build_info",
     "constraint_tokenizer",
 ]

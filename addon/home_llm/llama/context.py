@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import llama_cpp
 import numpy as np
@@ -20,6 +20,13 @@ _ABORTED = 2
 # Python function there would take the interpreter's lock each time. `strlen` is a C function that is 0 (false) for an
 # empty string and 1 (true) for a string of one character, so it reads a flag in memory that Python writes.
 _strlen = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
+
+CacheType = Literal["f16", "q8_0", "q4_0"]
+_CACHE_TYPES: dict[CacheType, int] = {
+    "f16": llama_cpp.GGML_TYPE_F16,
+    "q8_0": llama_cpp.GGML_TYPE_Q8_0,
+    "q4_0": llama_cpp.GGML_TYPE_Q4_0,
+}
 
 
 class DecodeError(Exception):
@@ -94,12 +101,22 @@ class Context:
         n_batch: most tokens of one `decode`.
         n_sequences: sequences that may share the cache, numbered from 0.
         threads: threads for generation and prompt processing.
+        cache_type: how keys and values are kept; `q8_0` takes half of `f16`'s memory, `q4_0` a quarter.
 
     Raises:
         ModelLoadError: no memory for the cache.
     """
 
-    def __init__(self, model: Model, *, n_ctx: int, n_batch: int = 512, n_sequences: int = 1, threads: int) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        n_ctx: int,
+        n_batch: int = 512,
+        n_sequences: int = 1,
+        threads: int,
+        cache_type: CacheType = "f16",
+    ) -> None:
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = n_ctx
         parameters.n_batch = min(n_batch, n_ctx)
@@ -109,6 +126,7 @@ class Context:
         parameters.n_threads_batch = threads
         # One pool of cells, so that sequences share a prefix instead of each having a fixed part.
         parameters.kv_unified = True
+        parameters.type_k = parameters.type_v = _CACHE_TYPES[cache_type]
         parameters.no_perf = True
         library.last_error()
         self.handle: Any = llama_cpp.llama_init_from_model(model.handle, parameters)

@@ -62,6 +62,12 @@ def last_error() -> str:
     return _last_error.pop() if _last_error else ""
 
 
+def build_info() -> str:
+    """Return the version of llama.cpp's bindings and the instruction sets that it uses on this machine."""
+    features: bytes = llama_cpp.llama_print_system_info()
+    return f"{llama_cpp.__version__} {features.decode('utf-8', 'replace').strip()}"
+
+
 def expect_errors(*, expected: bool) -> None:
     """Keep llama.cpp's errors out of the log while a decode is being aborted, which it reports as a failure."""
     _bridge.expect_errors = expected

@@ -21,7 +21,7 @@ def seconds_until_free(served: Served) -> float:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_a_client_that_goes_away_stops_its_generation(data_dir: Path, stream: bool) -> None:  # noqa: FBT001
+def test_a_client_that_goes_away_stops_its_generation(data_dir: Path, stream: bool) -> None:
     """A generation that nobody reads ends, streamed or not, long before it would have."""
     with Served(data_dir, context_size=8192) as served:
         served.wait_until("ok")

@@ -138,6 +138,10 @@ def test_home_markup(served: Served) -> None:
         {"role": "system", "content": "Devices:\nlight.hall 'Hall' = on\nlight.kitchen 'Kitchen' = off"},
         {"role": "user", "content": "turn off the hall light"},
         {"role": "assistant", "content": "light.turn_off(light.hall)\nTurning off the Hall light."},
+        {"role": "user", "content": "turn on the hall light"},
+        {"role": "assistant", "content": "light.turn_on(light.hall)\nTurning on the Hall light."},
+        {"role": "user", "content": "turn off the kitchen light"},
+        {"role": "assistant", "content": "light.turn_off(light.kitchen)\nTurning off the Kitchen light."},
         {"role": "user", "content": "turn on the kitchen light"},
     ]
     extension = {"tool_markup": "home", "render_tools": False}
@@ -240,7 +244,7 @@ WRONG: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("request_body", "named"), WRONG)
 @pytest.mark.parametrize("stream", [False, True])
-def test_wrong_requests(served: Served, request_body: Any, named: str, stream: bool) -> None:  # noqa: FBT001
+def test_wrong_requests(served: Served, request_body: Any, named: str, stream: bool) -> None:
     """A wrong request is a 400 that names the field, an object as OpenAI writes it, also before a stream."""
     if isinstance(request_body, dict):
         request_body = {**request_body, "stream": stream}

@@ -25,7 +25,7 @@ def split(pieces: list[str], *, thinking: bool = False) -> tuple[str, str]:
         ("a < b <thin> c", False, ("", "a < b <thin> c")),
     ],
 )
-def test_split(text: str, thinking: bool, expected: tuple[str, str]) -> None:  # noqa: FBT001
+def test_split(text: str, thinking: bool, expected: tuple[str, str]) -> None:
     """Think blocks become reasoning wherever the text is cut."""
     for place in range(len(text) + 1):
         assert split([text[:place], text[place:]], thinking=thinking) == expected

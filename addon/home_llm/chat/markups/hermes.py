@@ -44,18 +44,31 @@ class HermesMarkup:
         return f"<tool_response>\n{content}\n</tool_response>"
 
     def grammar(self, tools: Sequence[Tool], *, required: bool, parallel: bool, is_special: IsSpecial) -> str | None:
-        """Return a Lark grammar of calls; None when the model is free to talk."""
-        if not required:
-            return None
+        """Return a Lark grammar: calls alone when one is required, else any text until a call begins.
+
+        The text is free, and what follows an opening tag is not: a call that is begun is a right one.
+        """
         opening, closing = (marker if is_special(marker) else json.dumps(marker) for marker in (OPENING, CLOSING))
         schema = {"x-guidance": JSON_STYLE, "anyOf": [_call_schema(tool) for tool in tools]}
         more = f' ("\\n" call){{0,{MAX_CALLS - 1}}}' if parallel else ""
-        return (
-            "%llguidance {}\n"
-            f"start: call{more}\n"
-            f'call: {opening} "\\n" body "\\n" {closing}\n'
-            f"body: %json {json.dumps(schema)}\n"
-        )
+        rules = [
+            "%llguidance {}",
+            f"call: {opening} rest",
+            f'rest: "\\n" body "\\n" {closing}',
+            f"body: %json {json.dumps(schema)}",
+        ]
+        if required:
+            rules.append(f"start: call{more}")
+        elif is_special(OPENING):
+            # A special token is never a part of a text: it ends one.
+            rules += [f"start: TEXT? (call{more})?", "TEXT: /(?s:.+)/"]
+        else:
+            rules += [
+                f"start: TEXT | before rest{more}",
+                f"before[suffix={json.dumps(OPENING)}]: /(?s:.*)/",
+                f"TEXT: /(?s:.+)/ & ~/(?s:.*{OPENING}.*)/",
+            ]
+        return "\n".join([*rules, ""])
 
     def parser(self, tools: Sequence[Tool]) -> "HermesParser":
         """Return a parser for one generation."""

@@ -1,0 +1,136 @@
+"""Prefixes on disk: what took seconds to read once is there again a moment after a restart."""
+
+import json
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from home_llm.engine.cache import common_prefix
+
+_LOGGER = logging.getLogger(__name__)
+
+# A file is the magic, the length of the header, the header as JSON, the tokens as 32-bit numbers, the state.
+_MAGIC = b"HOMELLM-KV-1\n"
+_SUFFIX = ".kv"
+
+# Shorter prompts are read again sooner than they are looked up.
+WORTH_SAVING = 256
+
+# A prefix is on disk when this share of it is: its end is the last command, which will not come again.
+_COVERED = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPrefix:
+    """A prefix as it was saved.
+
+    Attributes:
+        tokens: what the sequence held.
+        state: llama.cpp's state of the sequence.
+    """
+
+    tokens: list[int]
+    state: bytes
+
+
+class PrefixStore:
+    """A folder of saved prefixes of one model under one kind of context.
+
+    Args:
+        folder: where; made when something is saved.
+        fingerprint: of weights, llama.cpp and everything else that a state depends on.
+        budget: most bytes of all files.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, budget: int) -> None:
+        self._folder = folder
+        self._fingerprint = fingerprint
+        self._budget = budget
+        # The tokens on disk, by file: to know what need not be saved again.
+        self._saved: dict[Path, list[int]] = {}
+
+    def load(self) -> Iterator[SavedPrefix]:
+        """Yield what was saved, the newest first; what is broken or of another model is removed."""
+        for path in self._files():
+            try:
+                prefix = self._read(path)
+            except (OSError, ValueError, KeyError, struct.error) as error:
+                _LOGGER.warning("The saved prefix %s cannot be used and is removed: %s", path.name, error)
+                self._remove(path)
+                continue
+            self._saved[path] = prefix.tokens
+            yield prefix
+
+    def holds(self, tokens: list[int]) -> bool:
+        """Return whether nearly all of a sequence is on disk."""
+        wanted = tuple(tokens)
+        return any(common_prefix(saved, wanted) >= _COVERED * len(tokens) for saved in self._saved.values())
+
+    def save(self, tokens: list[int], state: bytes) -> None:
+        """Save a prefix, in one piece or not at all, and remove the oldest ones over the budget."""
+        raw = struct.pack(f"<{len(tokens)}i", *tokens)
+        header = json.dumps(
+            {
+                "fingerprint": self._fingerprint,
+                "tokens": len(tokens),
+                "state": len(state),
+                "crc32": zlib.crc32(state, zlib.crc32(raw)),
+            }
+        ).encode()
+        size = len(_MAGIC) + 4 + len(header) + len(raw) + len(state)
+        if size > self._budget:
+            _LOGGER.info("A prefix of %d tokens is not saved: it takes %d MB", len(tokens), size >> 20)
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._make_room(size)
+            path = self._folder / f"{zlib.crc32(raw):08x}{_SUFFIX}"
+            partial = path.with_suffix(".part")
+            with partial.open("wb") as file:
+                file.writelines((_MAGIC, struct.pack("<I", len(header)), header, raw, state))
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError as error:
+            _LOGGER.warning("A prefix cannot be saved in %s: %s", self._folder, error)
+            return
+        self._saved[path] = tokens
+        _LOGGER.info("Saved a prefix of %d tokens (%.1f MB)", len(tokens), size / 1e6)
+
+    def _read(self, path: Path) -> SavedPrefix:
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise ValueError("it is not one of ours")
+            (length,) = struct.unpack("<I", file.read(4))
+            header = json.loads(file.read(length))
+            if header["fingerprint"] != self._fingerprint:
+                raise ValueError("it is of another model or another llama.cpp")
+            raw = file.read(4 * header["tokens"])
+            state = file.read(header["state"])
+        if zlib.crc32(state, zlib.crc32(raw)) != header["crc32"]:
+            raise ValueError("it is damaged")
+        return SavedPrefix(list(struct.unpack(f"<{header['tokens']}i", raw)), state)
+
+    def _files(self) -> list[Path]:
+        """Return the saved files, the newest first."""
+        try:
+            files = [path for path in self._folder.iterdir() if path.suffix in (_SUFFIX, ".part")]
+            return sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
+        except OSError:
+            return []
+
+    def _make_room(self, size: int) -> None:
+        files = self._files()
+        used = sum(path.stat().st_size for path in files)
+        while files and used + size > self._budget:
+            oldest = files.pop()
+            used -= oldest.stat().st_size
+            self._remove(oldest)
+
+    def _remove(self, path: Path) -> None:
+        self._saved.pop(path, None)
+        path.unlink(missing_ok=True)

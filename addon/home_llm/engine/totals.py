@@ -1,0 +1,47 @@
+"""What an engine has done since it was started, for metrics."""
+
+from dataclasses import dataclass
+
+from home_llm.engine.generation import Timings
+
+
+@dataclass
+class Totals:
+    """Sums over all requests; the engine's thread writes, others read.
+
+    Attributes:
+        requests: that ended.
+        prompt_tokens: processed.
+        cached_tokens: of prompts, that did not have to be.
+        prompt_seconds: from the beginning of prompts to first tokens.
+        predicted_tokens: generated.
+        forced_tokens: of those, that a constraint left no choice about.
+        predicted_seconds: from first tokens to last.
+        queue_seconds: of waiting.
+        decodes: of batches.
+        running: requests now.
+        waiting: requests now.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    prompt_seconds: float = 0.0
+    predicted_tokens: int = 0
+    forced_tokens: int = 0
+    predicted_seconds: float = 0.0
+    queue_seconds: float = 0.0
+    decodes: int = 0
+    running: int = 0
+    waiting: int = 0
+
+    def add(self, timings: Timings) -> None:
+        """Add a request that has ended."""
+        self.requests += 1
+        self.prompt_tokens += timings.prompt_n
+        self.cached_tokens += timings.cache_n
+        self.prompt_seconds += timings.prompt_ms / 1000
+        self.predicted_tokens += timings.predicted_n
+        self.forced_tokens += timings.forced_n
+        self.predicted_seconds += timings.predicted_ms / 1000
+        self.queue_seconds += timings.queue_ms / 1000

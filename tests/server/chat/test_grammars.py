@@ -1,0 +1,108 @@
+"""What the markups' grammars admit, token by token on a real vocabulary."""
+
+import json
+
+import pytest
+
+from home_llm.chat.markups import MARKUPS
+from home_llm.chat.vocabulary import Tool
+from home_llm.engine import Constraint, ConstraintKind
+from home_llm.engine.constraint import ConstraintCompiler
+from home_llm.llama import Model
+
+TOOLS = (
+    Tool(
+        "light.turn_on",
+        "",
+        {
+            "type": "object",
+            "properties": {
+                "entity_id": {"type": "string", "enum": ["light.kitchen", "light.hall"]},
+                "brightness": {"type": "integer", "minimum": 0, "maximum": 100},
+            },
+            "required": ["entity_id"],
+        },
+    ),
+    Tool(
+        "lock.lock",
+        "",
+        {"type": "object", "properties": {"entity_id": {"enum": ["lock.door"]}}, "required": ["entity_id"]},
+    ),
+)
+
+
+def call(name: str, **arguments: object) -> str:
+    """Return a call in Hermes markup."""
+    return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
+
+
+KITCHEN = call("light.turn_on", entity_id="light.kitchen")
+# text, whether it is an answer when the model is free to call, whether when it must.
+HERMES = [
+    ("Good morning.", True, False),
+    (KITCHEN, True, True),
+    (f"{KITCHEN}\n{call('lock.lock', entity_id='lock.door')}", True, True),
+    (f"Sure. {KITCHEN}", True, False),
+    (call("light.turn_on", entity_id="light.hall", brightness=40), True, True),
+    (call("light.turn_on", entity_id="light.hall", brightness=101), False, False),
+    (call("light.turn_on", entity_id="light.garage"), False, False),
+    (call("lock.unlock", entity_id="lock.door"), False, False),
+    (call("lock.lock", entity_id="lock.door", code=1), False, False),
+    ("<tool_call>never mind", False, False),
+    ("if a < b", True, False),
+]
+HOME = [
+    ("Good morning.\nHow are you?", True, False),
+    ("light.turn_on(light.kitchen)", True, True),
+    ("light.turn_on(light.kitchen, brightness=40)\nlock.lock(lock.door)\nIt is done.", True, True),
+    ("light.turn_on(light.kitchen, brightness=400)", False, False),
+    ("light.turn_on(light.garage)", False, False),
+    ("lock.unlock(lock.door)", False, False),
+    ("lock.unlock the door", False, False),
+    ("Let me see: lock.unlock(lock.door)", False, False),
+    ("It is 21.5 degrees (warm).", True, False),
+]
+
+
+@pytest.fixture(scope="module", name="compiler")
+def compiler_fixture(model: Model) -> ConstraintCompiler:
+    """Compile for the embedded model."""
+    return ConstraintCompiler(model)
+
+
+def admits(compiler: ConstraintCompiler, model: Model, grammar: str | None, text: str) -> bool:
+    """Return whether a text is an answer under a grammar."""
+    assert grammar is not None
+    matcher = compiler.matcher(Constraint(ConstraintKind.LARK, grammar))._matcher
+    tokens = model.tokenize(text, parse_special=False)
+    return bool(matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting())
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "free", "required"),
+    [("hermes", *row) for row in HERMES] + [("home", *row) for row in HOME],
+)
+def test_answers(
+    compiler: ConstraintCompiler,
+    model: Model,
+    name: str,
+    text: str,
+    free: bool,
+    required: bool,
+) -> None:
+    """A right call or a text is admitted, a call that is begun and not a right one is impossible."""
+    for must, expected in ((False, free), (True, required)):
+        grammar = MARKUPS[name].grammar(TOOLS, required=must, parallel=True, is_special=lambda _: False)
+        assert admits(compiler, model, grammar, text) is expected, must
+
+
+def test_one_call(compiler: ConstraintCompiler, model: Model) -> None:
+    """Without parallel calls a second one is impossible."""
+    for name, one, two in (
+        ("hermes", KITCHEN, f"{KITCHEN}\n{KITCHEN}"),
+        ("home", "lock.lock(lock.door)", "lock.lock(lock.door)\nlock.lock(lock.door)"),
+    ):
+        for must in (True, False):
+            grammar = MARKUPS[name].grammar(TOOLS, required=must, parallel=False, is_special=lambda _: False)
+            assert admits(compiler, model, grammar, one)
+            assert not admits(compiler, model, grammar, two)
