@@ -152,7 +152,7 @@ async def test_answer_without_done(client: HomeLlmClient, server: ChatServer) ->
 
 
 @pytest.mark.parametrize("cut", [False, True])
-async def test_cut_answer(client: HomeLlmClient, server: ChatServer, cut: bool) -> None:  # noqa: FBT001
+async def test_cut_answer(client: HomeLlmClient, server: ChatServer, cut: bool) -> None:
     """A stream that ends in the middle is a connection error, and its open call is never handed out."""
     server.script([Answer([chunk({"content": "Hi"}), call("a.b", {})], cut=cut)])
     async with aclosing(client.async_chat(REQUEST)) as events:

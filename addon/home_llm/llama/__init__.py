@@ -3,10 +3,11 @@
 from home_llm.llama.context import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, DecodeError
 from home_llm.llama.library import build_info
 from home_llm.llama.model import Model, ModelLoadError
-from home_llm.llama.sampler import Sampler, SamplingParameters
+from home_llm.llama.sampler import DEFAULT_ORDER, Sampler, SamplingParameters
 from home_llm.llama.vocabulary import constraint_tokenizer
 
 __all__ = [
+    "DEFAULT_ORDER",
     "Batch",
     "CacheFullError",
     "CacheType",

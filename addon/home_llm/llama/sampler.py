@@ -2,7 +2,7 @@
 
 import ctypes
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,19 @@ from home_llm.llama.model import Model
 
 _MIN_KEEP = 1
 
+# llama.cpp's default order of what comes between bias and the draw (common.h, common_params_sampling).
+DEFAULT_ORDER = (
+    "penalties",
+    "dry",
+    "top_n_sigma",
+    "top_k",
+    "typical_p",
+    "top_p",
+    "min_p",
+    "xtc",
+    "temperature",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingParameters:
@@ -20,42 +33,69 @@ class SamplingParameters:
 
     Attributes:
         temperature: 0 chooses the likeliest token.
+        dynamic_range: with an entropy-dependent temperature, how far it goes to either side of `temperature`; 0 is off.
+        dynamic_exponent: shape of that dependence.
         top_k: 0 keeps all.
         top_p: 1 keeps all.
         min_p: 0 keeps all.
         typical_p: 1 keeps all.
+        top_n_sigma: keep what is so many standard deviations from the likeliest; 0 keeps all.
+        xtc_probability: of removing all likely tokens but the least likely of them; 0 is off.
+        xtc_threshold: what counts as likely.
         repeat_penalty: 1 is off.
         repeat_last_n: how many tokens back the penalties look.
         frequency_penalty: 0 is off.
         presence_penalty: 0 is off.
+        dry_multiplier: penalty on sequences that repeat; 0 is off.
+        dry_base: how it grows with their length.
+        dry_allowed_length: how long they may be.
+        dry_breakers: strings that end a sequence.
+        mirostat: 1 or 2 in place of everything but temperature; 0 is off.
+        mirostat_tau: target surprise.
+        mirostat_eta: how fast it is approached.
+        adaptive_target: probability that chosen tokens should have; 0 is off.
+        adaptive_decay: how fast earlier ones are forgotten.
+        order: of the samplers; those left out do not run.
         seed: None draws one.
         logit_bias: added to the logits, by token.
     """
 
     temperature: float = 1.0
+    dynamic_range: float = 0.0
+    dynamic_exponent: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
     min_p: float = 0.0
     typical_p: float = 1.0
+    top_n_sigma: float = 0.0
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
     repeat_penalty: float = 1.0
     repeat_last_n: int = 1024
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_breakers: tuple[str, ...] = ("\n", ":", '"', "*")
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    adaptive_target: float = 0.0
+    adaptive_decay: float = 0.9
+    order: tuple[str, ...] = DEFAULT_ORDER
     seed: int | None = None
     logit_bias: dict[int, float] = field(default_factory=dict)
 
     @property
-    def penalizes(self) -> bool:
+    def looks_back(self) -> bool:
         """Whether tokens seen before are held against."""
-        on = self.repeat_penalty != 1.0 or self.frequency_penalty != 0.0 or self.presence_penalty != 0.0
-        return on and self.repeat_last_n > 0
+        penalties = self.repeat_penalty != 1.0 or self.frequency_penalty != 0.0 or self.presence_penalty != 0.0
+        return (penalties or self.dry_multiplier != 0.0) and self.repeat_last_n > 0
 
 
 class Sampler:
-    """A chain of llama.cpp's samplers for one generation.
-
-    The order is llama.cpp's default: bias, penalties, top-k, typical-p, top-p, min-p, temperature, draw.
-    """
+    """A chain of llama.cpp's samplers for one generation."""
 
     def __init__(self, model: Model, parameters: SamplingParameters) -> None:
         self._parameters = parameters
@@ -69,7 +109,7 @@ class Sampler:
 
     def prime(self, prompt: Sequence[int]) -> None:
         """Let the penalties see the end of the prompt, as llama-server's do."""
-        if self._parameters.penalizes:
+        if self._parameters.looks_back:
             for token in prompt[-self._parameters.repeat_last_n :]:
                 llama_cpp.llama_sampler_accept(self._chain, token)
 
@@ -87,23 +127,75 @@ def _links(model: Model, p: SamplingParameters) -> list[Any]:
             *(llama_cpp.llama_logit_bias(token, bias) for token, bias in p.logit_bias.items())
         )
         links.append(llama_cpp.llama_sampler_init_logit_bias(model.n_vocab, len(entries), entries))
-    if p.penalizes:
-        links.append(
-            llama_cpp.llama_sampler_init_penalties(
-                model.n_vocab, p.repeat_last_n, p.repeat_penalty, p.frequency_penalty, p.presence_penalty
-            )
-        )
-    if p.temperature <= 0:
+    greedy = p.temperature <= 0
+    seed = ctypes.c_uint32(p.seed if p.seed is not None else secrets.randbits(32)).value
+    if p.mirostat and not greedy:
+        links.append(llama_cpp.llama_sampler_init_temp(p.temperature))
+        if p.mirostat == 1:
+            miro = llama_cpp.llama_sampler_init_mirostat(model.n_vocab, seed, p.mirostat_tau, p.mirostat_eta, 100)
+        else:
+            miro = llama_cpp.llama_sampler_init_mirostat_v2(seed, p.mirostat_tau, p.mirostat_eta)
+        return [*links, miro]
+    for name in p.order:
+        # The likeliest token stays the likeliest whatever else is cut off; only penalties may change which it is.
+        if greedy and name not in ("penalties", "dry"):
+            continue
+        link = _LINKS[name](model, p, seed)
+        if link is not None:
+            links.append(link)
+    if greedy:
         return [*links, llama_cpp.llama_sampler_init_greedy()]
-    if p.top_k > 0:
-        links.append(llama_cpp.llama_sampler_init_top_k(p.top_k))
-    if p.typical_p < 1.0:
-        links.append(llama_cpp.llama_sampler_init_typical(p.typical_p, _MIN_KEEP))
-    if p.top_p < 1.0:
-        links.append(llama_cpp.llama_sampler_init_top_p(p.top_p, _MIN_KEEP))
-    if p.min_p > 0.0:
-        links.append(llama_cpp.llama_sampler_init_min_p(p.min_p, _MIN_KEEP))
-    links.append(llama_cpp.llama_sampler_init_temp(p.temperature))
-    seed = p.seed if p.seed is not None else secrets.randbits(32)
-    links.append(llama_cpp.llama_sampler_init_dist(ctypes.c_uint32(seed).value))
-    return links
+    if p.adaptive_target > 0:
+        return [*links, llama_cpp.llama_sampler_init_adaptive_p(p.adaptive_target, p.adaptive_decay, seed)]
+    return [*links, llama_cpp.llama_sampler_init_dist(seed)]
+
+
+def _penalties(model: Model, p: SamplingParameters, _seed: int) -> Any:
+    if p.repeat_penalty == 1.0 and not p.frequency_penalty and not p.presence_penalty:
+        return None
+    return llama_cpp.llama_sampler_init_penalties(
+        model.n_vocab, p.repeat_last_n, p.repeat_penalty, p.frequency_penalty, p.presence_penalty
+    )
+
+
+def _dry(model: Model, p: SamplingParameters, _seed: int) -> Any:
+    if not p.dry_multiplier:
+        return None
+    raw = [text.encode() for text in p.dry_breakers]
+    breakers = (ctypes.c_char_p * len(raw))(*raw)
+    return llama_cpp.llama_sampler_init_dry(
+        model.vocab,
+        p.dry_multiplier,
+        p.dry_base,
+        p.dry_allowed_length,
+        p.repeat_last_n,
+        breakers,
+        len(raw),
+    )
+
+
+def _temperature(_model: Model, p: SamplingParameters, _seed: int) -> Any:
+    if p.dynamic_range > 0:
+        return llama_cpp.llama_sampler_init_temp_ext(p.temperature, p.dynamic_range, p.dynamic_exponent)
+    return llama_cpp.llama_sampler_init_temp(p.temperature)
+
+
+_LINKS: dict[str, Callable[[Model, SamplingParameters, int], Any]] = {
+    "penalties": _penalties,
+    "dry": _dry,
+    "top_n_sigma": lambda _m, p, _s: (
+        llama_cpp.llama_sampler_init_top_n_sigma(p.top_n_sigma) if p.top_n_sigma > 0 else None
+    ),
+    "top_k": lambda _m, p, _s: llama_cpp.llama_sampler_init_top_k(p.top_k) if p.top_k > 0 else None,
+    "typical_p": lambda _m, p, _s: (
+        llama_cpp.llama_sampler_init_typical(p.typical_p, _MIN_KEEP) if p.typical_p < 1 else None
+    ),
+    "top_p": lambda _m, p, _s: llama_cpp.llama_sampler_init_top_p(p.top_p, _MIN_KEEP) if p.top_p < 1 else None,
+    "min_p": lambda _m, p, _s: llama_cpp.llama_sampler_init_min_p(p.min_p, _MIN_KEEP) if p.min_p > 0 else None,
+    "xtc": lambda _m, p, seed: (
+        llama_cpp.llama_sampler_init_xtc(p.xtc_probability, p.xtc_threshold, _MIN_KEEP, seed)
+        if p.xtc_probability > 0
+        else None
+    ),
+    "temperature": _temperature,
+}
