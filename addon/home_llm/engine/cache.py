@@ -34,10 +34,12 @@ class PrefixCache:
 
     Args:
         context: the KV cache.
+        whole_only: whether a sequence can only be gone on with where it ended, as recurrent memories must.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, whole_only: bool = False) -> None:
         self._context = context
+        self._whole_only = whole_only
         self._free = list(range(context.n_sequences - 1, -1, -1))
         self._idle: list[CachedSequence] = []
         self._busy: list[CachedSequence] = []
@@ -56,6 +58,8 @@ class PrefixCache:
         """Take a sequence that holds up to `reuse` tokens of the prompt; None when every one is busy."""
         source, length = self._find(prompt)
         length = min(length, reuse)
+        if self._whole_only and source is not None and length < len(source.tokens):
+            length = 0
         if source is not None and source in self._idle and not source.pinned and length == len(source.tokens):
             # The prompt goes on where the sequence ended: nothing of it is lost by taking it over.
             self._idle.remove(source)

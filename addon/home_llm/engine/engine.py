@@ -14,6 +14,7 @@ from home_llm.engine.generation import FinishReason, Generation, GenerationReque
 from home_llm.engine.persistence import WORTH_SAVING, PrefixStore
 from home_llm.engine.scheduler import plan
 from home_llm.engine.sequence import Sequence
+from home_llm.engine.speculation import Gauge
 from home_llm.engine.threads import ThreadChooser, usable_cores
 from home_llm.engine.totals import Totals
 from home_llm.llama import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, Model, build_info
@@ -47,6 +48,7 @@ class EngineOptions:
         prefixes: folder for prefixes that survive a restart; None keeps none.
         prefixes_budget: most bytes of them.
         identity: of the weights, so that no prefix of others is taken for theirs.
+        speculate: guess at repeated phrases, where that is measured to pay.
     """
 
     n_ctx: int
@@ -58,6 +60,24 @@ class EngineOptions:
     prefixes: Path | None = None
     prefixes_budget: int = 256 << 20
     identity: str = ""
+    speculate: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a sequence has in a batch.
+
+    Attributes:
+        sequence: whose.
+        count: how many of its pending tokens.
+        index: where the logits of the last of them are.
+        drafts: guesses at what follows, after them.
+    """
+
+    sequence: Sequence
+    count: int
+    index: int
+    drafts: list[int]
 
 
 class Engine:
@@ -80,13 +100,15 @@ class Engine:
         )
         self.n_ctx = self._context.n_ctx
         self._batch = Batch(self._context.n_batch)
-        self._cache = PrefixCache(self._context)
+        self._cache = PrefixCache(self._context, whole_only=model.is_recurrent)
         self._constraints = ConstraintCompiler(model)
         self._threads = ThreadChooser(options.threads)
         self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | None] = queue.SimpleQueue()
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._prefill_rate = 0.0
+        self._gauge = Gauge()
+        self._can_guess = options.speculate and not model.is_recurrent
         self._prefixes = (
             PrefixStore(options.prefixes, self._fingerprint(), options.prefixes_budget) if options.prefixes else None
         )
@@ -232,35 +254,41 @@ class Engine:
             now=time.perf_counter(),
         )
         self._batch.clear()
-        parts: list[tuple[Sequence, int, int]] = []
-        for share in shares:
-            sequence = self._running[share.index]
-            parts.append((sequence, share.count, self._add(sequence, share.count)))
+        # Guesses are for who is alone: others make better use of a larger batch.
+        guesses = self._gauge.wanted() if self._can_guess and len(shares) == 1 else 0
+        parts = [self._add(self._running[share.index], share.count, guesses) for share in shares]
+        started = time.perf_counter()
         if not self._decode(parts):
             return
-        for sequence, count, index in parts:
-            sequence.took(count)
-            if sequence.pending == 0:
-                self._advance(sequence, index)
+        right = 0
+        for part in parts:
+            part.sequence.took(part.count)
+            if part.sequence.pending == 0:
+                right = self._advance(part)
+        if len(parts) == 1 and parts[0].count == 1:
+            self._gauge.note(time.perf_counter() - started, drafted=len(parts[0].drafts), right=right)
 
-    def _add(self, sequence: Sequence, count: int) -> int:
-        """Put pending tokens into the batch; return the index of the last one's logits."""
+    def _add(self, sequence: Sequence, count: int, guesses: int) -> _Part:
+        """Put pending tokens into the batch, and guesses at what follows them."""
         start = sequence.in_cache
         number = sequence.cached.number if sequence.cached else 0
-        return self._batch.add(
-            sequence.tokens[start : start + count],
+        complete = count == sequence.pending
+        drafts = sequence.drafts(guesses) if guesses and complete else []
+        index = self._batch.add(
+            [*sequence.tokens[start : start + count], *drafts],
             position=start,
             sequence=number,
-            logits=int(count == sequence.pending),
+            logits=1 + len(drafts) if complete else 0,
         )
+        return _Part(sequence, count, index, drafts)
 
-    def _decode(self, parts: list[tuple[Sequence, int, int]]) -> bool:
+    def _decode(self, parts: list[_Part]) -> bool:
         """Decode the batch; return whether it was done. Otherwise the next step tries again, as far as that helps."""
         threads = self._threads.threads()
         self._context.set_threads(threads, threads)
         size = len(self._batch)
         with self._lock:
-            reading = (sequence.generation for sequence, count, _ in parts if count >= _WORTH_ABORTING)
+            reading = (part.sequence.generation for part in parts if part.count >= _WORTH_ABORTING)
             self._reading = frozenset(reading)
         started = time.perf_counter()
         try:
@@ -273,9 +301,9 @@ class Engine:
             return False
         except Exception as error:  # noqa: BLE001 - whatever broke is the answer to these requests; the engine goes on
             self._restore(parts)
-            for sequence, _, _ in parts:
-                sequence.fail(error)
-                self._leave(sequence)
+            for part in parts:
+                part.sequence.fail(error)
+                self._leave(part.sequence)
             return False
         finally:
             with self._lock:
@@ -286,12 +314,12 @@ class Engine:
             self._prefill_rate = size / (time.perf_counter() - started)
         return True
 
-    def _restore(self, parts: list[tuple[Sequence, int, int]]) -> None:
-        """Forget what an interrupted decode may have left in the KV cache."""
-        for sequence, _, _ in parts:
-            if sequence.cached is not None:
-                left = self._context.truncate(sequence.cached.number, sequence.in_cache)
-                del sequence.cached.tokens[left:]
+    def _restore(self, parts: list[_Part]) -> None:
+        """Forget what an interrupted decode, or a wrong guess, has left in the KV cache."""
+        for part in parts:
+            if (cached := part.sequence.cached) is not None:
+                left = self._context.truncate(cached.number, len(cached.tokens))
+                del cached.tokens[left:]
 
     def _make_room(self, error: CacheFullError) -> None:
         """Forget a cached prefix, or make the request that came last wait; what is alone must end."""
@@ -310,13 +338,18 @@ class Engine:
             last.cached = None
         self._waiting.appendleft(last)
 
-    def _advance(self, sequence: Sequence, index: int) -> None:
+    def _advance(self, part: _Part) -> int:
+        """Let a sequence choose what comes next; return how many guesses were right."""
+        right = 0
         try:
-            sequence.advance(index)
+            right = part.sequence.advance(part.index, part.drafts)
         except Exception as error:  # noqa: BLE001 - as in _decode
-            sequence.fail(error)
-        if sequence.finished:
-            self._leave(sequence)
+            part.sequence.fail(error)
+        if right < len(part.drafts):
+            self._restore([part])
+        if part.sequence.finished:
+            self._leave(part.sequence)
+        return right
 
     def _leave(self, sequence: Sequence) -> None:
         """Give up the place of a sequence that has ended; what it has read stays in the cache."""

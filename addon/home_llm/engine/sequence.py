@@ -6,6 +6,7 @@ from collections.abc import Sequence as Tokens
 from home_llm.engine.cache import CachedSequence
 from home_llm.engine.constraint import Matcher
 from home_llm.engine.generation import Chunk, Done, Failed, FinishReason, Generation, Timings
+from home_llm.engine.speculation import PhraseIndex
 from home_llm.engine.text import TextAssembler
 from home_llm.llama import Context, Model, Sampler
 
@@ -36,6 +37,7 @@ class Sequence:
         self._text = TextAssembler(self.request.stop)
         self._sampler: Sampler | None = None
         self._ends = frozenset() if self.request.ignore_end else frozenset(model.end_of_generation)
+        self._phrases = PhraseIndex()
         self._reused: int | None = None
         self._predicted = 0
         self._chosen = 0
@@ -108,15 +110,23 @@ class Sequence:
                 self.finish(FinishReason.STOP)
                 return right
             self._chosen += 1
-            if not self._accept(token):
+            begin = len(self.tokens)
+            if self._accept(token):
+                self._accept_forced()
+            for new in self.tokens[begin:]:
+                if right == len(drafts) or new != drafts[right]:
+                    return right
+                # The guess is in the cache already.
+                self.took(1)
+                right += 1
+            if self.finished:
                 return right
-            if right == len(drafts) or token != drafts[right]:
-                break
-            # The guess is in the cache already, and its logits choose the token after it.
-            self.took(1)
-            right += 1
-        self._accept_forced()
-        return right
+
+    def drafts(self, count: int) -> list[int]:
+        """Return up to `count` guesses at what comes after the pending tokens."""
+        if not self.speaking:
+            return []
+        return self._phrases.draft(self.tokens, min(count, self._limit - self._predicted - 1))
 
     def finish(self, reason: FinishReason) -> None:
         """End the generation."""

