@@ -11,7 +11,7 @@ from pathlib import Path
 from home_llm.engine.cache import PrefixCache
 from home_llm.engine.constraint import ConstraintCompiler, Matcher
 from home_llm.engine.generation import FinishReason, Generation, GenerationRequest
-from home_llm.engine.persistence import WORTH_SAVING, PrefixStore
+from home_llm.engine.persistence import PrefixKeeper, PrefixStore
 from home_llm.engine.scheduler import plan
 from home_llm.engine.sequence import Sequence
 from home_llm.engine.speculation import Gauge
@@ -23,11 +23,6 @@ _LOGGER = logging.getLogger(__name__)
 
 # Decodes below this many tokens are over before an abort is worth it.
 _WORTH_ABORTING = 16
-
-# Prefixes are saved when the house has been quiet for this long, and not more often than that: cards wear out.
-_QUIET_SECONDS = 2.0
-_SAVE_SECONDS = 60.0
-_SAVED_PREFIXES = 4
 
 
 class EngineClosedError(Exception):
@@ -109,12 +104,7 @@ class Engine:
         self._prefill_rate = 0.0
         self._gauge = Gauge()
         self._can_guess = options.speculate and not model.is_recurrent
-        self._prefixes = (
-            PrefixStore(options.prefixes, self._fingerprint(), options.prefixes_budget) if options.prefixes else None
-        )
-        # When prefixes may be saved next; None when there is nothing new.
-        self._save_at: float | None = None
-        self._saved_at = -_SAVE_SECONDS
+        self._keeper = self._make_keeper()
         self.totals = Totals()
         self._closed = threading.Event()
         self._lock = threading.Lock()
@@ -123,6 +113,14 @@ class Engine:
         self._reading: frozenset[Generation] = frozenset()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
+
+    def _make_keeper(self) -> PrefixKeeper | None:
+        options = self._options
+        if options.prefixes is None:
+            return None
+        fingerprint = f"{options.identity}|{self.model.description}|{build_info()}|{options.cache_type}"
+        store = PrefixStore(options.prefixes, fingerprint, options.prefixes_budget)
+        return PrefixKeeper(store, self._cache, self._context)
 
     def submit(self, request: GenerationRequest) -> Generation:
         """Queue a request and return at once.
@@ -169,7 +167,8 @@ class Engine:
                 self._context.abort(requested=True)
 
     def _run(self) -> None:
-        self._restore_prefixes()
+        if self._keeper is not None:
+            self._keeper.restore()
         while self._receive():
             self._drop_cancelled()
             self._admit()
@@ -184,19 +183,19 @@ class Engine:
         for sequence in self._running:
             if sequence.cached is not None:
                 self._cache.release(sequence.cached)
-        self._save_prefixes()
+        if self._keeper is not None:
+            self._keeper.save()
 
     def _receive(self) -> bool:
         """Take what is in the inbox, waiting for it only when there is nothing else to do; False ends the thread."""
         block = not self._running and not self._waiting
         while True:
             try:
-                timeout = None if self._save_at is None else max(self._save_at - time.monotonic(), 0.0)
-                item = self._inbox.get(block=block, timeout=timeout)
+                item = self._inbox.get(block=block, timeout=self._keeper.seconds_until_due() if self._keeper else None)
             except queue.Empty:
-                if block:
+                if block and self._keeper is not None:
                     # Nobody has wanted anything for a while.
-                    self._save_prefixes()
+                    self._keeper.save()
                 return True
             if item is None:
                 return False
@@ -361,35 +360,10 @@ class Engine:
         if sequence.cached is not None:
             self._cache.release(sequence.cached, pinned=sequence.request.pinned)
             sequence.cached = None
-            if self._prefixes is not None:
-                self._save_at = max(time.monotonic() + _QUIET_SECONDS, self._saved_at + _SAVE_SECONDS)
+            if self._keeper is not None:
+                self._keeper.touch()
         with self._lock:
             self._open.discard(sequence.generation)
-
-    def _fingerprint(self) -> str:
-        parts = (self._options.identity, self.model.description, build_info(), self._options.cache_type)
-        return "|".join(parts)
-
-    def _restore_prefixes(self) -> None:
-        """Fill the cache with what was saved, as far as it goes."""
-        started = time.perf_counter()
-        count = 0
-        for prefix in self._prefixes.load() if self._prefixes is not None else ():
-            if len(prefix.tokens) >= self.n_ctx or not self._cache.adopt(prefix.tokens, prefix.state):
-                continue
-            count += len(prefix.tokens)
-        if count:
-            _LOGGER.info("Restored %d tokens of prefixes in %.2f s", count, time.perf_counter() - started)
-
-    def _save_prefixes(self) -> None:
-        """Save the prefixes used last that are not on disk yet."""
-        self._save_at = None
-        if self._prefixes is None:
-            return
-        self._saved_at = time.monotonic()
-        for cached in reversed(self._cache.idle[-_SAVED_PREFIXES:]):
-            if len(cached.tokens) >= WORTH_SAVING and not self._prefixes.holds(cached.tokens):
-                self._prefixes.save(list(cached.tokens), self._context.save(cached.number))
 
 
 class _EngineGeneration(Generation):

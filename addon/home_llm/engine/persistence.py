@@ -4,12 +4,14 @@ import json
 import logging
 import os
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from home_llm.engine.cache import common_prefix
+from home_llm.engine.cache import PrefixCache, common_prefix
+from home_llm.llama import Context
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -18,7 +20,12 @@ _MAGIC = b"HOMELLM-KV-1\n"
 _SUFFIX = ".kv"
 
 # Shorter prompts are read again sooner than they are looked up.
-WORTH_SAVING = 256
+_WORTH_SAVING = 256
+
+# Prefixes are saved when the house has been quiet for this long, and not more often than that: cards wear out.
+_QUIET_SECONDS = 2.0
+_SAVE_SECONDS = 60.0
+_SAVED_PREFIXES = 4
 
 # A prefix is on disk when this share of it is: its end is the last command, which will not come again.
 _COVERED = 0.9
@@ -134,3 +141,46 @@ class PrefixStore:
     def _remove(self, path: Path) -> None:
         self._saved.pop(path, None)
         path.unlink(missing_ok=True)
+
+
+class PrefixKeeper:
+    """Brings a cache's prefixes to disk and back; for the engine's thread.
+
+    Args:
+        store: the files.
+        cache: the prefix cache.
+        context: the context under it.
+    """
+
+    def __init__(self, store: PrefixStore, cache: PrefixCache, context: Context) -> None:
+        self._store = store
+        self._cache = cache
+        self._context = context
+        self._due: float | None = None
+        self._saved = -_SAVE_SECONDS
+
+    def touch(self) -> None:
+        """Note that a request has ended, which may have left something new."""
+        self._due = max(time.monotonic() + _QUIET_SECONDS, self._saved + _SAVE_SECONDS)
+
+    def seconds_until_due(self) -> float | None:
+        """Return after how many seconds of quiet to save; None when there is nothing new."""
+        return None if self._due is None else max(self._due - time.monotonic(), 0.0)
+
+    def restore(self) -> None:
+        """Fill the cache with what was saved, as far as it goes."""
+        started = time.perf_counter()
+        count = 0
+        for prefix in self._store.load():
+            if len(prefix.tokens) < self._context.n_ctx and self._cache.adopt(prefix.tokens, prefix.state):
+                count += len(prefix.tokens)
+        if count:
+            _LOGGER.info("Restored %d tokens of prefixes in %.2f s", count, time.perf_counter() - started)
+
+    def save(self) -> None:
+        """Save the prefixes used last that are not on disk yet."""
+        self._due = None
+        self._saved = time.monotonic()
+        for cached in reversed(self._cache.idle[-_SAVED_PREFIXES:]):
+            if len(cached.tokens) >= _WORTH_SAVING and not self._store.holds(cached.tokens):
+                self._store.save(list(cached.tokens), self._context.save(cached.number))

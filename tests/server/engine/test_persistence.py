@@ -58,15 +58,15 @@ def test_it_is_saved_when_the_house_is_quiet(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A prefix is saved a moment after the last request, and not again when only the question has changed."""
-    monkeypatch.setattr("home_llm.engine.engine._QUIET_SECONDS", 0.1)
-    monkeypatch.setattr("home_llm.engine.engine._SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("home_llm.engine.persistence._QUIET_SECONDS", 0.1)
+    monkeypatch.setattr("home_llm.engine.persistence._SAVE_SECONDS", 0.0)
     caplog.set_level(logging.INFO)
     engine = Engine(model, options(tmp_path))
     try:
         for question in ("One?", "Two?"):
             ask(engine, model, question)
             for _ in range(100):
-                if engine._save_at is None:
+                if engine._keeper is None or engine._keeper.seconds_until_due() is None:
                     break
                 engine._thread.join(0.05)
         assert len(list(tmp_path.glob("*.kv"))) == 1
