@@ -41,9 +41,9 @@ def engine_fixture(model: Model) -> Iterator[Engine]:
     engine.close()
 
 
-@pytest.fixture(scope="session", name="exact")
-def exact_fixture(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
-    """Load the embedded model's weights as 32-bit floats.
+@pytest.fixture(scope="session", name="exact_path")
+def exact_path_fixture(model_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Write the embedded model's weights as 32-bit floats.
 
     llama.cpp adds in another order when a prompt is read in other pieces or beside other sequences. With quantized
     weights it also rounds what it multiplies them with to 8 bits, which makes whole tenths of a last digit, and greedy
@@ -54,10 +54,16 @@ def exact_fixture(model_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
     parameters.ftype = llama_cpp.LLAMA_FTYPE_ALL_F32
     parameters.allow_requantize = True
     assert llama_cpp.llama_model_quantize(str(model_path).encode(), str(path).encode(), parameters) == 0
-    model = Model(path)
+    yield path
+    path.unlink()
+
+
+@pytest.fixture(scope="session", name="exact")
+def exact_fixture(exact_path: Path) -> Iterator[Model]:
+    """Load the embedded model's weights as 32-bit floats."""
+    model = Model(exact_path)
     yield model
     model.close()
-    path.unlink()
 
 
 @pytest.fixture(scope="session", name="chat")
