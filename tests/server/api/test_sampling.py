@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from home_llm.api.sampling import SamplingFields
+from home_llm.llama import DEFAULT_ORDER
 from served import Served
 
 BODY = {
@@ -77,13 +79,19 @@ def test_bans_and_bias(served: Served) -> None:
     assert not text(served, temperature=0, custom_token_bans=f"{first}").startswith(text(served, temperature=0)[:3])
 
 
+def _fields(**values: Any) -> SamplingFields:
+    return SamplingFields.model_validate(values)
+
+
 def test_order(served: Served) -> None:
     """The order of the samplers can be given as text-generation-webui and llama.cpp do; unknown ones are ignored."""
-    cut = {"top_p": 0.5, "temperature": 2.0, "top_k": 0}
-    first = text(served, **cut, sampler_priority="temperature\ntop_p\nunknown")
-    last = text(served, **cut, sampler_priority=["top_p", "temperature"])
-    assert first != last
-    assert text(served, **cut, samplers=["top_p", "typ_p"], temperature_last=True) == last
+    by_lines = _fields(sampler_priority="temperature\ntop_p\nunknown").sampling().order
+    assert by_lines[:2] == ("temperature", "top_p")
+    assert sorted(by_lines) == sorted(DEFAULT_ORDER)
+    by_list = _fields(samplers=["top_p", "typ_p", "temperature"], temperature_last=True).sampling().order
+    assert by_list[:2] == ("top_p", "typical_p")
+    assert by_list[-1] == "temperature"
+    assert text(served, top_p=0.5, temperature=2.0, top_k=0, sampler_priority="temperature\ntop_p")
 
 
 @pytest.mark.parametrize(
