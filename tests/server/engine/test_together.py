@@ -119,7 +119,7 @@ def test_more_than_the_context_holds(exact: Model) -> None:
     engine = Engine(exact, EngineOptions(n_ctx=512))
     alone = Engine(exact, EngineOptions(n_ctx=512, n_parallel=1))
     try:
-        fillers = [f"{word} " * 60 for word in ("red", "green", "blue", "white")]
+        fillers = [f"What is a {word}? " * 25 for word in ("river", "moon", "lamp")]
         requests = [
             GenerationRequest(prompt=prompt(exact, filler), max_tokens=150, sampling=GREEDY, ignore_end=True)
             for filler in fillers
