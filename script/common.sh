@@ -34,6 +34,11 @@ need_packages() {
   fi
 }
 
+# llama.cpp, and a few of Home Assistant's packages, are compiled.
+need_compiler() {
+  if ! command -v cc >/dev/null || ! command -v c++ >/dev/null; then need_packages gcc g++ libc6-dev; fi
+}
+
 # Sets `python` to an interpreter of 3.11 or newer that can make environments.
 find_python() {
   local candidate
@@ -86,7 +91,7 @@ need_server() {
   fresh "$venv" .server-made-from "${sources[@]}" && return
   need_uv
   find_python
-  if ! command -v cc >/dev/null || ! command -v c++ >/dev/null; then need_packages gcc g++ libc6-dev; fi
+  need_compiler
   [[ -x $venv/bin/python ]] || "$uv" venv --quiet --python "$python" "$venv"
   say "Installing the server's packages; llama.cpp is built for this machine, which takes some minutes the first time"
   "$uv" pip install --quiet --python "$venv/bin/python" --require-hashes \
@@ -129,7 +134,7 @@ need_home_assistant() {
   fresh "$venv_ha" .made-from requirements/homeassistant.txt && return
   need_uv
   find_python_314
-  if ! command -v cc >/dev/null || ! command -v c++ >/dev/null; then need_packages gcc g++ libc6-dev; fi
+  need_compiler
   say "Installing Home Assistant for the tests"
   "$uv" venv --quiet --clear --python "$python314" "$venv_ha"
   "$uv" pip install --quiet --python "$venv_ha/bin/python" --require-hashes -r requirements/homeassistant.txt

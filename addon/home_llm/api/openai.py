@@ -7,12 +7,12 @@ from typing import Any
 
 import flask
 
-from home_llm.api.admission import Admission
+from home_llm.api.admission import Admission, Place
 from home_llm.api.body import read
 from home_llm.api.errors import ApiError
-from home_llm.api.openai_request import ChatBody, CompletionBody
+from home_llm.api.openai_request import ChatBody, CompletionBody, StreamFields
 from home_llm.api.replies import Answer, collect, stream
-from home_llm.chat import Finish, Reasoning, Text, ToolCall
+from home_llm.chat import Finish, Reasoning, Reply, Text, ToolCall
 from home_llm.chat.vocabulary import Event
 from home_llm.engine import FinishReason
 from home_llm.runtime import Runtime
@@ -29,10 +29,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         with admission.enter() as place:
             reply = runtime.chat().prepare(request)
             writer = ChatWriter(_model_name(runtime), usage=body.wants_usage)
-            if body.stream:
-                return place.keep_until_closed(stream(reply, writer))
-            answer, finish = collect(reply)
-            return writer.whole(answer, finish)
+            return _answer(body, reply, writer, place)
 
     @routes.post("/internal/warm")
     def warm() -> flask.typing.ResponseReturnValue:
@@ -60,10 +57,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
                 before=prompt if body.echo else "",
                 after=body.suffix or "",
             )
-            if body.stream:
-                return place.keep_until_closed(stream(reply, writer))
-            answer, finish = collect(reply)
-            return writer.whole(answer, finish)
+            return _answer(body, reply, writer, place)
 
     @routes.get("/models")
     def models() -> flask.typing.ResponseReturnValue:
@@ -188,6 +182,15 @@ class CompletionWriter(_Writer):
 
     def _text(self, text: str, reason: str | None = None, **extra: Any) -> dict[str, Any]:
         return self._chunk("text_completion", {"text": text, "finish_reason": reason}, **extra)
+
+
+def _answer(
+    body: StreamFields, reply: Reply, writer: ChatWriter | CompletionWriter, place: Place
+) -> flask.typing.ResponseReturnValue:
+    """Answer as the request wants it, streamed or in one piece."""
+    if body.stream:
+        return place.keep_until_closed(stream(reply, writer))
+    return writer.whole(*collect(reply))
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

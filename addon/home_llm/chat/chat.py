@@ -82,11 +82,6 @@ class Chat:
         self._eos = self.model.detokenize([self.model.eos]) if self.model.eos >= 0 else ""
         self._template = self._own_template()
 
-    @property
-    def template(self) -> ChatTemplate:
-        """The template that prompts are rendered with."""
-        return self._template
-
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text, with BOS where the model wants it."""
         return self.model.tokenize(text, add_special=self.model.add_bos)

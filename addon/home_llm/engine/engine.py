@@ -15,7 +15,7 @@ from home_llm.engine.persistence import PrefixKeeper, PrefixStore
 from home_llm.engine.scheduler import plan
 from home_llm.engine.sequence import Sequence
 from home_llm.engine.speculation import Gauge
-from home_llm.engine.threads import ThreadChooser, usable_cores
+from home_llm.engine.threads import ThreadChooser
 from home_llm.engine.totals import Totals
 from home_llm.llama import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, Model, build_info
 
@@ -85,19 +85,19 @@ class Engine:
     def __init__(self, model: Model, options: EngineOptions) -> None:
         self.model = model
         self._options = options
+        self._threads = ThreadChooser(options.threads)
         self._context = Context(
             model,
             n_ctx=options.n_ctx,
             n_batch=options.n_batch,
             n_sequences=options.n_parallel + options.n_cached,
-            threads=options.threads or usable_cores(),
+            threads=self._threads.threads(),
             cache_type=options.cache_type,
         )
         self.n_ctx = self._context.n_ctx
         self._batch = Batch(self._context.n_batch)
         self._cache = PrefixCache(self._context, whole_only=model.is_recurrent)
         self._constraints = ConstraintCompiler(model)
-        self._threads = ThreadChooser(options.threads)
         self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | None] = queue.SimpleQueue()
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
@@ -180,9 +180,7 @@ class Engine:
                 sequence.finish(FinishReason.CANCELLED)
             else:
                 sequence.fail(EngineClosedError("the model has been unloaded"))
-        for sequence in self._running:
-            if sequence.cached is not None:
-                self._cache.release(sequence.cached)
+            self._leave(sequence)
         if self._keeper is not None:
             self._keeper.save()
 
@@ -214,22 +212,18 @@ class Engine:
         for sequence in sorted(self._waiting, key=lambda waiting: waiting.request.background):
             if len(self._running) >= self._options.n_parallel or not self._fits(sequence):
                 return
-            request = sequence.request
             # The last token of a prompt is always decoded: its logits choose the first token of the answer.
-            reuse = len(sequence.tokens) - (0 if request.max_tokens == 0 else 1)
+            reuse = len(sequence.tokens) - (0 if sequence.request.max_tokens == 0 else 1)
             cached = self._cache.acquire(tuple(sequence.tokens), reuse=reuse)
             if cached is None:
                 return
             self._waiting.remove(sequence)
+            self._running.append(sequence)
             try:
                 sequence.begin(cached)
             except Exception as error:
                 _LOGGER.exception("A request could not begin")
                 sequence.fail(error)
-                self._cache.release(cached)
-                self._open.discard(sequence.generation)
-                continue
-            self._running.append(sequence)
             if sequence.pending == 0 and not sequence.finished:
                 # A prefix to be warmed that was warm.
                 sequence.finish(FinishReason.LENGTH)

@@ -78,12 +78,6 @@ class Model:
         ends = [token for token in range(self.n_vocab) if llama_cpp.llama_vocab_is_eog(self.vocab, token)]
         return tuple(sorted(ends, key=lambda token: token != self.eos))
 
-    def metadata(self, key: str) -> str | None:
-        """Return one metadata value of the GGUF file as text, or None."""
-        buffer = ctypes.create_string_buffer(4096)
-        length = llama_cpp.llama_model_meta_val_str(self.handle, key.encode(), buffer, 4096)
-        return buffer.value.decode("utf-8", "replace") if length >= 0 else None
-
     def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = True) -> list[int]:
         """Return the tokens of `text`.
 

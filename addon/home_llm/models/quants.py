@@ -18,11 +18,6 @@ NONE: Final = "none"
 # What `none` (no quantisation) stands for, best first for a CPU: llama.cpp converts F16 fastest.
 UNQUANTISED: Final = ("F16", "BF16", "F32")
 
-# The values of the setting `quant`.
-SETTING_QUANTS: Final = (
-    AUTO, "Q3_K_M", "Q3_K_L", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16", NONE,
-)  # fmt: skip
-
 # What `auto` chooses from, best first. F16 is not among them: it takes twice the memory and time of Q8_0 for
 # a difference that no one hears.
 AUTO_QUANTS: Final = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q3_K_L", "Q3_K_M")
