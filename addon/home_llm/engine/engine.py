@@ -197,6 +197,8 @@ class Engine:
                 return True
             if item is None:
                 return False
+            if block:
+                self._threads.wake()
             generation, matcher = item
             self._waiting.append(Sequence(generation, self.model, self._context, matcher))
             block = False

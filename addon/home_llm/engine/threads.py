@@ -10,6 +10,10 @@ from pathlib import Path
 _TOLERATED = 0.4
 _LOOK_SECONDS = 0.25
 
+# A program that is on a core for a moment only, such as the one that has just sent the request, is gone at another look.
+_GLANCES = 3
+_GLANCE_SECONDS = 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class CpuTimes:
@@ -53,6 +57,12 @@ class ThreadChooser:
         self._last = read_cpu_times()
         self._threads = self._cores
 
+    def wake(self) -> None:
+        """Look anew after a time of doing nothing: what the machine did meanwhile says nothing of what it does now."""
+        if self._cores > 1:
+            self._threads = max(self._cores - _busy_now(), 1)
+            self._last = read_cpu_times()
+
     def threads(self) -> int:
         """Return how many threads to use now."""
         if self._cores == 1:
@@ -64,6 +74,37 @@ class ThreadChooser:
                 self._threads = choose_threads(self._last, times, cores=self._cores)
             self._last = times
         return self._threads
+
+
+def running_elsewhere(proc: Path = Path("/proc")) -> int:
+    """Return how many threads of others are on a core or wait for one at this moment; 0 where nobody tells.
+
+    Those at a low priority are among them: a moment's look does not tell them apart.
+
+    Source: proc(5), `procs_running` of /proc/stat and the state in /proc/self/task/*/stat.
+    """
+    try:
+        line = next(line for line in (proc / "stat").read_text().splitlines() if line.startswith("procs_running "))
+        ours = sum(_runs(task) for task in (proc / "self" / "task").iterdir())
+        return max(int(line.split()[1]) - ours, 0)
+    except (OSError, ValueError, StopIteration):
+        return 0
+
+
+def _runs(task: Path) -> bool:
+    # The name before the state is in brackets and may hold anything, brackets too.
+    return (task / "stat").read_text().rpartition(") ")[2].startswith("R")
+
+
+def _busy_now() -> int:
+    """Return how many cores others keep busy, not only touch."""
+    least = running_elsewhere()
+    for _ in range(_GLANCES - 1):
+        if least == 0:
+            break
+        time.sleep(_GLANCE_SECONDS)
+        least = min(least, running_elsewhere())
+    return least
 
 
 def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:

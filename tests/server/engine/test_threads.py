@@ -1,10 +1,20 @@
 """Threads by what is free."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from home_llm.engine.threads import CpuTimes, choose_threads, read_cpu_times, usable_cores
+from home_llm.engine.threads import (
+    CpuTimes,
+    ThreadChooser,
+    choose_threads,
+    read_cpu_times,
+    running_elsewhere,
+    usable_cores,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,3 +64,34 @@ def test_control_group(tmp_path: Path, text: str, most: int) -> None:
     """A control group's quota bounds the cores."""
     (tmp_path / "cpu.max").write_text(text)
     assert 1 <= usable_cores(tmp_path) <= most
+
+
+def test_who_runs_now(tmp_path: Path) -> None:
+    """Running threads of others are counted without our own; a machine that does not tell is no error."""
+    (tmp_path / "stat").write_text("cpu  1 2 3\nprocs_running 5\nprocs_blocked 0\n")
+    for number, state in enumerate("RSR"):
+        task = tmp_path / "self" / "task" / str(number)
+        task.mkdir(parents=True)
+        (task / "stat").write_text(f"{number} (a) R (b) {state} 1 2 3")
+    assert running_elsewhere(tmp_path) == 3
+    assert running_elsewhere(tmp_path / "missing") == 0
+
+
+def test_waking_looks_at_the_present() -> None:
+    """A neighbour that spins now costs threads at once; one that only sleeps costs none of them."""
+    spin = "import time; print(flush=True)\nwhile True: pass"
+    neighbours = [
+        subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE) for _ in range(usable_cores() + 1)
+    ]
+    try:
+        for neighbour in neighbours:
+            assert neighbour.stdout is not None
+            neighbour.stdout.readline()
+        chooser = ThreadChooser(usable_cores())
+        time.sleep(0.05)
+        chooser.wake()
+        assert chooser.threads() == 1
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.communicate()
