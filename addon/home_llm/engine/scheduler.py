@@ -8,6 +8,10 @@ from typing import Protocol
 PAUSE_SECONDS = 0.2
 MIN_PIECE = 32
 
+# And of this many where there is nobody else: who comes meanwhile does not wait for longer, threads follow what is free,
+# and pieces of this length are read as fast as long ones.
+ALONE_SECONDS = 0.4
+
 
 class Work(Protocol):
     """What the scheduler has to know of a running sequence."""
@@ -48,8 +52,8 @@ def plan(running: Many[Work], *, capacity: int, prefill_rate: float, now: float,
     Whoever is speaking goes first and gets all it needs, a token or a few. What is left of the batch goes to prompts,
     the one with the least left to read first, so that a short command does not wait behind a long cold prompt; one that
     has waited for `patience` seconds comes before those. While somebody speaks, or waits for a short prompt, the piece
-    of a long prompt is only as long as a short pause allows. Background work gets what remains when nobody else wants
-    anything.
+    of a long prompt is only as long as a short pause allows, and never so long that who comes next would wait for it.
+    Background work gets what remains when nobody else wants anything.
 
     Args:
         running: the running sequences.
@@ -78,7 +82,7 @@ def plan(running: Many[Work], *, capacity: int, prefill_rate: float, now: float,
         foreground or readers,
         key=lambda item: (item[1].admitted + patience > now, item[1].pending, item[1].admitted),
     )
-    limit = _piece(prefill_rate, capacity) if spoken or len(order) > 1 else capacity
+    limit = _piece(prefill_rate, capacity, PAUSE_SECONDS if spoken or len(order) > 1 else ALONE_SECONDS)
     for index, work in order:
         count = min(work.pending, left, limit)
         if count <= 0:
@@ -89,7 +93,7 @@ def plan(running: Many[Work], *, capacity: int, prefill_rate: float, now: float,
     return shares
 
 
-def _piece(prefill_rate: float, capacity: int) -> int:
+def _piece(prefill_rate: float, capacity: int, seconds: float) -> int:
     if prefill_rate <= 0:
         return min(4 * MIN_PIECE, capacity)
-    return max(min(int(prefill_rate * PAUSE_SECONDS), capacity), MIN_PIECE)
+    return max(min(int(prefill_rate * seconds), capacity), MIN_PIECE)

@@ -24,8 +24,9 @@ def shares(running: list[Item], *, capacity: int = 512, rate: float = 1000.0, no
 
 
 def test_alone() -> None:
-    """A prompt that is alone gets the whole batch."""
-    assert shares([Item(5000)]) == {0: 512}
+    """A prompt that is alone gets as much of the batch as is over soon."""
+    assert shares([Item(5000)]) == {0: 400}
+    assert shares([Item(5000)], rate=5000) == {0: 512}
     assert shares([Item(100)]) == {0: 100}
 
 
@@ -44,9 +45,9 @@ def test_short_prompts_first() -> None:
 
 def test_background_gives_way() -> None:
     """Background work is done only when nobody else wants anything."""
-    assert shares([Item(5000, background=True)]) == {0: 512}
+    assert shares([Item(5000, background=True)]) == {0: 400}
     assert shares([Item(5000, background=True), Item(1, speaking=True)]) == {1: 1}
-    assert shares([Item(5000, background=True), Item(700)]) == {1: 512}
+    assert shares([Item(5000, background=True), Item(700)]) == {1: 400}
 
 
 ITEMS = st.builds(Item, st.integers(1, 3000), st.booleans(), st.booleans(), st.floats(0, 20))
