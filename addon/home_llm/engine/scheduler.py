@@ -8,7 +8,7 @@ from typing import Protocol
 PAUSE_SECONDS = 0.2
 MIN_PIECE = 32
 
-# And of this many where there is nobody else: who comes meanwhile does not wait for longer, threads follow what is free,
+# And of this many where there is nobody else: who comes meanwhile waits no longer, threads follow what is free,
 # and pieces of this length are read as fast as long ones.
 ALONE_SECONDS = 0.4
 

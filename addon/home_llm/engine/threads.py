@@ -10,7 +10,7 @@ from pathlib import Path
 _TOLERATED = 0.4
 _LOOK_SECONDS = 0.25
 
-# A program that is on a core for a moment only, such as the one that has just sent the request, is gone at another look.
+# A program that is on a core for a moment only, such as the one that sent the request, is gone at another look.
 _GLANCES = 3
 _GLANCE_SECONDS = 0.001
 
