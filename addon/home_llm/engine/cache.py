@@ -1,11 +1,17 @@
-"""The prefix cache: which tokens the KV cache holds under which sequence, and what to forget first."""
+"""The prefix cache: which tokens the KV cache holds under which sequence, and what gives way first."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from home_llm.llama import Context
+from home_llm.engine.parking import Block, ParkedPrefixes, spans
+from home_llm.engine.tokens import common_prefix
+from home_llm.llama import Context, State
 
-_BLOCK = 256
+# So many cells of others a request may have to walk over; what is more is parked.
+_TOLERATED_CELLS = 256
+# Fewer tokens are read again about as soon as they are brought back.
+_WORTH_RESTORING = 64
 
 
 @dataclass(eq=False, slots=True)
@@ -25,33 +31,53 @@ class CachedSequence:
     pinned: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """A prefix that the cache holds, to be saved.
+
+    Attributes:
+        tokens: all of it.
+        states: of its blocks, made when they are asked for.
+    """
+
+    tokens: list[int]
+    states: Iterator[State]
+
+
 class PrefixCache:
-    """Hands out sequences to requests, with as much of their prompt as any sequence already holds.
+    """Hands out sequences to requests, with as much of their prompt as is held anywhere.
 
     A finished request leaves its sequence behind. The next one shares the longest prefix that any sequence, idle or
-    busy, holds of its prompt; cells are shared, not copied. When cells or numbers run out, the idle sequence that was
-    used longest ago is forgotten.
+    busy, holds of its prompt; cells are shared, not copied. Idle sequences that have nothing to do with it are parked
+    in the machine's memory, and come back from there. What was used longest ago is forgotten where room is short.
 
     Args:
         context: the KV cache.
+        parking_budget: most bytes of parked prefixes.
         whole_only: whether a sequence can only be gone on with where it ended, as recurrent memories must.
     """
 
-    def __init__(self, context: Context, *, whole_only: bool = False) -> None:
+    def __init__(self, context: Context, *, parking_budget: int = 0, whole_only: bool = False) -> None:
         self._context = context
         self._whole_only = whole_only
         self._free = list(range(context.n_sequences - 1, -1, -1))
         self._idle: list[CachedSequence] = []
         self._busy: list[CachedSequence] = []
+        self._parked = ParkedPrefixes(parking_budget, whole_only=whole_only)
         self._clock = itertools.count(1)
 
     @property
     def idle(self) -> tuple[CachedSequence, ...]:
-        """The sequences that no request uses, the one to be forgotten first at the front."""
+        """The sequences that no request uses, the one to give way first at the front."""
         return tuple(sorted(self._idle, key=lambda sequence: (sequence.pinned, sequence.used)))
 
+    @property
+    def parked_bytes(self) -> int:
+        """Bytes of memory that parked prefixes take."""
+        return self._parked.size
+
     def longest_prefix(self, prompt: tuple[int, ...]) -> int:
-        """Return how many tokens of a prompt are in the cache."""
+        """Return how many tokens of a prompt are in cells."""
         return self._find(prompt)[1]
 
     def acquire(self, prompt: tuple[int, ...], *, reuse: int) -> CachedSequence | None:
@@ -59,18 +85,20 @@ class PrefixCache:
         source, length = self._find(prompt)
         length = min(length, reuse)
         if self._whole_only and source is not None and length < len(source.tokens):
-            length = 0
+            source, length = None, 0
+        self._make_way(prompt, keep=source)
+        blocks, parked = self._find_parked(prompt, reuse)
+        if parked >= length + _WORTH_RESTORING:
+            return self._bring_back(prompt, blocks, parked, source)
         if source is not None and source in self._idle and not source.pinned and length == len(source.tokens):
             # The prompt goes on where the sequence ended: nothing of it is lost by taking it over.
             self._idle.remove(source)
             return self._take(source)
-        if not self._free and not self.forget_one(keep=source):
-            return None
-        sequence = CachedSequence(self._free.pop())
-        if source is not None and length > 0:
+        sequence = self._new(keep=source)
+        if sequence is not None and source is not None and length > 0:
             sequence.tokens = source.tokens[: self._context.share(source.number, sequence.number, length)]
             source.used = next(self._clock)
-        return self._take(sequence)
+        return sequence
 
     def release(self, sequence: CachedSequence, *, pinned: bool = False) -> None:
         """Give back a sequence; what it holds stays until its cells are needed."""
@@ -88,24 +116,42 @@ class PrefixCache:
         sequence.tokens.clear()
         self._context.truncate(sequence.number, 0)
 
-    def forget_one(self, keep: CachedSequence | None = None) -> bool:
-        """Forget the idle sequence that was used longest ago, pinned ones last; return whether there was one."""
+    def give_way(self, keep: CachedSequence | None = None) -> bool:
+        """Free the cells of the idle sequence that was used longest ago, pinned ones last; False when there is none."""
         for sequence in self.idle:
             if sequence is not keep:
-                self._forget(sequence)
+                self._park(sequence)
                 return True
         return False
 
-    def adopt(self, tokens: list[int], state: bytes) -> bool:
-        """Fill a free sequence with a saved state; return whether there was one and llama.cpp took it."""
-        if not self._free:
+    def adopt(self, tokens: list[int], states: list[State]) -> bool:
+        """Park a prefix that was saved; return whether it is kept."""
+        places = spans(len(tokens), whole_only=self._whole_only)
+        if not self._parked.enabled or len(places) != len(states):
             return False
-        number = self._free[-1]
-        if not self._context.restore(number, state):
-            return False
-        self._free.pop()
-        self._idle.append(CachedSequence(number, tokens, next(self._clock)))
+        by_place = dict(zip(places, states, strict=True))
+        self._parked.put(tokens, lambda start, end: by_place[start, end])
         return True
+
+    def clear(self) -> None:
+        """Forget everything that no request uses."""
+        for sequence in list(self._idle):
+            self._forget(sequence)
+        self._parked.clear()
+
+    def prefixes(self) -> Iterator[Prefix]:
+        """Yield what is held and not in use, the last used first; those in cells before those that are parked."""
+        for sequence in sorted(self._idle, key=lambda sequence: -sequence.used):
+            places = spans(len(sequence.tokens), whole_only=self._whole_only)
+            states = (self._state(sequence, start, end) for start, end in places)
+            yield Prefix(list(sequence.tokens), states)
+        for tokens, parked, _used in sorted(self._parked.prefixes(), key=lambda item: -item[2]):
+            yield Prefix(tokens, iter(parked))
+
+    def _new(self, keep: CachedSequence | None) -> CachedSequence | None:
+        if not self._free and not self.give_way(keep):
+            return None
+        return self._take(CachedSequence(self._free.pop()))
 
     def _take(self, sequence: CachedSequence) -> CachedSequence:
         sequence.used = next(self._clock)
@@ -121,6 +167,67 @@ class PrefixCache:
                 best, longest = sequence, length
         return best, longest
 
+    def _find_parked(self, prompt: tuple[int, ...], reuse: int) -> tuple[list[Block], int]:
+        blocks, length = self._parked.find(prompt[:reuse] if self._whole_only else prompt)
+        return blocks, min(length, reuse)
+
+    def _bring_back(
+        self, prompt: tuple[int, ...], blocks: list[Block], length: int, source: CachedSequence | None
+    ) -> CachedSequence | None:
+        """Take a sequence with what is parked of a prompt, and share what of it is in cells."""
+        sequence = self._new(keep=source)
+        if sequence is None:
+            return None
+        self._parked.touch(blocks)
+        ends = list(itertools.accumulate(len(block.tokens) for block in blocks))
+        have = 0
+        if source is not None:
+            shared = min(common_prefix(source.tokens, prompt), length)
+            have = max((end for end in ends if end <= shared), default=0)
+            have = self._context.share(source.number, sequence.number, have) if have else 0
+        for block, end in zip(blocks, ends, strict=True):
+            if end > have:
+                if block.state is None or not self._restore(sequence, block.state):
+                    break
+                have = end
+        if have > length:
+            have = self._context.truncate(sequence.number, length)
+        sequence.tokens = list(prompt[:have])
+        sequence.pinned = any(block.pinned for block in blocks)
+        if not self._whole_only:
+            self._parked.drop_lone_copy(blocks)
+        return sequence
+
+    def _restore(self, sequence: CachedSequence, state: State) -> bool:
+        while not self._context.restore(sequence.number, state):
+            if not self.give_way():
+                return False
+        return True
+
+    def _make_way(self, prompt: tuple[int, ...], keep: CachedSequence | None) -> None:
+        """Park idle sequences that a request for this prompt would have to walk over."""
+        if not self._parked.enabled:
+            return
+        tolerated = _TOLERATED_CELLS
+        for sequence in reversed(self.idle):
+            if sequence is keep:
+                continue
+            used = [prompt, *(busy.tokens for busy in self._busy)]
+            tolerated -= len(sequence.tokens) - max(common_prefix(sequence.tokens, tokens) for tokens in used)
+            if tolerated < 0:
+                self._park(sequence)
+
+    def _park(self, sequence: CachedSequence) -> None:
+        """Free the cells of an idle sequence, and keep a copy of what they hold."""
+        if self._parked.enabled and len(sequence.tokens) >= _WORTH_RESTORING:
+            self._parked.put(
+                sequence.tokens, lambda start, end: self._state(sequence, start, end), pinned=sequence.pinned
+            )
+        self._forget(sequence)
+
+    def _state(self, sequence: CachedSequence, start: int, end: int) -> State:
+        return self._context.save(sequence.number, *(() if self._whole_only else (start, end)))
+
     def _drop_covered(self, newer: CachedSequence) -> None:
         """Forget idle sequences that the newer one holds whole: they keep nothing alive that it does not."""
         for sequence in list(self._idle):
@@ -132,16 +239,3 @@ class PrefixCache:
         self._idle.remove(sequence)
         self._context.truncate(sequence.number, 0)
         self._free.append(sequence.number)
-
-
-def common_prefix(left: list[int], right: tuple[int, ...]) -> int:
-    """Return how many tokens two sequences share from the start."""
-    limit = min(len(left), len(right))
-    start = 0
-    # In blocks first: slices are compared at C's speed.
-    while start < limit and tuple(left[start : start + _BLOCK]) == right[start : start + _BLOCK]:
-        start += _BLOCK
-    for index in range(start, min(start + _BLOCK, limit)):
-        if left[index] != right[index]:
-            return index
-    return limit

@@ -40,6 +40,7 @@ class EngineOptions:
         n_parallel: most requests that run together.
         n_cached: sequences that are kept for their prefixes beside those.
         cache_type: how the KV cache is kept, `f16`, `q8_0` or `q4_0`.
+        parking_budget: most bytes of memory for prefixes that wait outside the cells.
         prefixes: folder for prefixes that survive a restart; None keeps none.
         prefixes_budget: most bytes of them.
         identity: of the weights, so that no prefix of others is taken for theirs.
@@ -52,6 +53,7 @@ class EngineOptions:
     n_parallel: int = 8
     n_cached: int = 16
     cache_type: CacheType = "f16"
+    parking_budget: int = 256 << 20
     prefixes: Path | None = None
     prefixes_budget: int = 256 << 20
     identity: str = ""
@@ -96,7 +98,7 @@ class Engine:
         )
         self.n_ctx = self._context.n_ctx
         self._batch = Batch(self._context.n_batch)
-        self._cache = PrefixCache(self._context, whole_only=model.is_recurrent)
+        self._cache = PrefixCache(self._context, parking_budget=options.parking_budget, whole_only=model.is_recurrent)
         self._constraints = ConstraintCompiler(model)
         self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | None] = queue.SimpleQueue()
         self._waiting: deque[Sequence] = deque()
@@ -120,7 +122,7 @@ class Engine:
             return None
         fingerprint = f"{options.identity}|{self.model.description}|{build_info()}|{options.cache_type}"
         store = PrefixStore(options.prefixes, fingerprint, options.prefixes_budget)
-        return PrefixKeeper(store, self._cache, self._context)
+        return PrefixKeeper(store, self._cache)
 
     def submit(self, request: GenerationRequest) -> Generation:
         """Queue a request and return at once.
@@ -317,8 +319,8 @@ class Engine:
                 del cached.tokens[left:]
 
     def _make_room(self, error: CacheFullError) -> None:
-        """Forget a cached prefix, or make the request that came last wait; what is alone must end."""
-        if self._cache.forget_one():
+        """Park a cached prefix, or make the request that came last wait; what is alone must end."""
+        if self._cache.give_way():
             return
         *others, last = self._running
         if not others:

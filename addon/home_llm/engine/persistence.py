@@ -1,22 +1,27 @@
 """Prefixes on disk: what took seconds to read once is there again a moment after a restart."""
 
+import itertools
 import json
 import logging
 import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from home_llm.engine.cache import PrefixCache, common_prefix
-from home_llm.llama import Context
+import numpy as np
+
+from home_llm.engine.cache import PrefixCache
+from home_llm.engine.tokens import common_prefix
+from home_llm.llama import State
 
 _LOGGER = logging.getLogger(__name__)
 
-# A file is the magic, the length of the header, the header as JSON, the tokens as 32-bit numbers, the state.
-_MAGIC = b"HOMELLM-KV-1\n"
+# A file is the magic, the length of the header, the header as JSON, the tokens as 32-bit numbers, each state with its
+# length before it, and a checksum of all that follows the header.
+_MAGIC = b"HOMELLM-KV-2\n"
 _SUFFIX = ".kv"
 
 # Shorter prompts are read again sooner than they are looked up.
@@ -37,11 +42,11 @@ class SavedPrefix:
 
     Attributes:
         tokens: what the sequence held.
-        state: llama.cpp's state of the sequence.
+        states: llama.cpp's states of its blocks.
     """
 
     tokens: list[int]
-    state: bytes
+    states: list[State]
 
 
 class PrefixStore:
@@ -61,12 +66,13 @@ class PrefixStore:
         self._saved: dict[Path, list[int]] = {}
 
     def load(self) -> Iterator[SavedPrefix]:
-        """Yield what was saved, the newest first; what is broken or of another model is removed."""
-        for path in self._files():
+        """Yield what was saved, the newest last; what is broken or of another model is removed."""
+        for path in reversed(self._files()):
             try:
                 prefix = self._read(path)
             except (OSError, ValueError, KeyError, struct.error) as error:
-                _LOGGER.warning("The saved prefix %s cannot be used and is removed: %s", path.name, error)
+                reason = "it is damaged" if isinstance(error, KeyError | struct.error) else error
+                _LOGGER.warning("The saved prefix %s cannot be used and is removed: %s", path.name, reason)
                 self._remove(path)
                 continue
             self._saved[path] = prefix.tokens
@@ -77,36 +83,42 @@ class PrefixStore:
         wanted = tuple(tokens)
         return any(common_prefix(saved, wanted) >= _COVERED * len(tokens) for saved in self._saved.values())
 
-    def save(self, tokens: list[int], state: bytes) -> None:
+    def save(self, tokens: list[int], states: Iterable[State]) -> None:
         """Save a prefix, in one piece or not at all, and remove the oldest ones over the budget."""
         raw = struct.pack(f"<{len(tokens)}i", *tokens)
-        header = json.dumps(
-            {
-                "fingerprint": self._fingerprint,
-                "tokens": len(tokens),
-                "state": len(state),
-                "crc32": zlib.crc32(state, zlib.crc32(raw)),
-            }
-        ).encode()
-        size = len(_MAGIC) + 4 + len(header) + len(raw) + len(state)
-        if size > self._budget:
-            _LOGGER.info("A prefix of %d tokens is not saved: it takes %d MB", len(tokens), size >> 20)
-            return
+        path = self._folder / f"{zlib.crc32(raw):08x}{_SUFFIX}"
+        partial = path.with_suffix(".part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._make_room(size)
-            path = self._folder / f"{zlib.crc32(raw):08x}{_SUFFIX}"
-            partial = path.with_suffix(".part")
-            with partial.open("wb") as file:
-                file.writelines((_MAGIC, struct.pack("<I", len(header)), header, raw, state))
-                file.flush()
-                os.fsync(file.fileno())
+            size = self._write(partial, raw, states)
+            if size > self._budget:
+                partial.unlink()
+                _LOGGER.info("A prefix of %d tokens is not saved: it takes %d MB", len(tokens), size >> 20)
+                return
+            self._make_room(size, keep=partial)
             partial.replace(path)
         except OSError as error:
             _LOGGER.warning("A prefix cannot be saved in %s: %s", self._folder, error)
             return
         self._saved[path] = tokens
         _LOGGER.info("Saved a prefix of %d tokens (%.1f MB)", len(tokens), size / 1e6)
+
+    def _write(self, path: Path, raw: bytes, states: Iterable[State]) -> int:
+        """Write a file and return its size; what would be over the budget is cut off."""
+        header = json.dumps({"fingerprint": self._fingerprint, "tokens": len(raw) // 4}).encode()
+        with path.open("wb") as file:
+            file.writelines((_MAGIC, struct.pack("<I", len(header)), header, raw))
+            checksum = zlib.crc32(raw)
+            for state in states:
+                if file.tell() + state.nbytes > self._budget:
+                    return self._budget + 1
+                file.write(struct.pack("<Q", state.nbytes))
+                file.write(state.data)
+                checksum = zlib.crc32(state.data, checksum)
+            file.write(struct.pack("<QI", 0, checksum))
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
 
     def _read(self, path: Path) -> SavedPrefix:
         with path.open("rb") as file:
@@ -117,10 +129,17 @@ class PrefixStore:
             if header["fingerprint"] != self._fingerprint:
                 raise ValueError("it is of another model or another llama.cpp")
             raw = file.read(4 * header["tokens"])
-            state = file.read(header["state"])
-        if zlib.crc32(state, zlib.crc32(raw)) != header["crc32"]:
-            raise ValueError("it is damaged")
-        return SavedPrefix(list(struct.unpack(f"<{header['tokens']}i", raw)), state)
+            checksum, states = zlib.crc32(raw), []
+            left = path.stat().st_size
+            while length := struct.unpack("<Q", file.read(8))[0]:
+                if length > left:
+                    raise ValueError("it is damaged")
+                state = np.fromfile(file, np.uint8, length)
+                checksum = zlib.crc32(state.data, checksum)
+                states.append(state)
+            if struct.unpack("<I", file.read(4))[0] != checksum:
+                raise ValueError("it is damaged")
+        return SavedPrefix(list(struct.unpack(f"<{header['tokens']}i", raw)), states)
 
     def _files(self) -> list[Path]:
         """Return the saved files, the newest first."""
@@ -130,8 +149,8 @@ class PrefixStore:
         except OSError:
             return []
 
-    def _make_room(self, size: int) -> None:
-        files = self._files()
+    def _make_room(self, size: int, keep: Path) -> None:
+        files = [path for path in self._files() if path != keep]
         used = sum(path.stat().st_size for path in files)
         while files and used + size > self._budget:
             oldest = files.pop()
@@ -149,13 +168,11 @@ class PrefixKeeper:
     Args:
         store: the files.
         cache: the prefix cache.
-        context: the context under it.
     """
 
-    def __init__(self, store: PrefixStore, cache: PrefixCache, context: Context) -> None:
+    def __init__(self, store: PrefixStore, cache: PrefixCache) -> None:
         self._store = store
         self._cache = cache
-        self._context = context
         self._due: float | None = None
         self._saved = -_SAVE_SECONDS
 
@@ -172,7 +189,7 @@ class PrefixKeeper:
         started = time.perf_counter()
         count = 0
         for prefix in self._store.load():
-            if len(prefix.tokens) < self._context.n_ctx and self._cache.adopt(prefix.tokens, prefix.state):
+            if self._cache.adopt(prefix.tokens, prefix.states):
                 count += len(prefix.tokens)
         if count:
             _LOGGER.info("Restored %d tokens of prefixes in %.2f s", count, time.perf_counter() - started)
@@ -181,6 +198,6 @@ class PrefixKeeper:
         """Save the prefixes used last that are not on disk yet."""
         self._due = None
         self._saved = time.monotonic()
-        for cached in reversed(self._cache.idle[-_SAVED_PREFIXES:]):
-            if len(cached.tokens) >= _WORTH_SAVING and not self._store.holds(cached.tokens):
-                self._store.save(list(cached.tokens), self._context.save(cached.number))
+        for prefix in itertools.islice(self._cache.prefixes(), _SAVED_PREFIXES):
+            if len(prefix.tokens) >= _WORTH_SAVING and not self._store.holds(prefix.tokens):
+                self._store.save(prefix.tokens, prefix.states)

@@ -29,6 +29,10 @@ _CACHE_TYPES: dict[CacheType, int] = {
 }
 
 
+# The state of a sequence as llama.cpp writes it: bytes, about as many as its part of the KV cache.
+State = npt.NDArray[np.uint8]
+
+
 class DecodeError(Exception):
     """llama.cpp could not decode a batch."""
 
@@ -121,7 +125,7 @@ class Context:
         parameters.n_ctx = n_ctx
         parameters.n_batch = min(n_batch, n_ctx)
         parameters.n_ubatch = min(n_batch, n_ctx)
-        parameters.n_seq_max = n_sequences
+        parameters.n_seq_max = n_sequences + 1
         parameters.n_threads = threads
         parameters.n_threads_batch = threads
         # One pool of cells, so that sequences share a prefix instead of each having a fixed part.
@@ -138,6 +142,8 @@ class Context:
         self.n_ctx: int = llama_cpp.llama_n_ctx(self.handle)
         self.n_batch: int = llama_cpp.llama_n_batch(self.handle)
         self.n_sequences = n_sequences
+        # One more, for a moment each: parts of sequences are saved and restored through it.
+        self._scratch = n_sequences
         self.n_vocab = model.n_vocab
         self._memory: Any = llama_cpp.llama_get_memory(self.handle)
         self._abort_flag = ctypes.create_string_buffer(2)
@@ -203,17 +209,38 @@ class Context:
         llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
         return self.truncate(target, length)
 
-    def save(self, sequence: int) -> bytes:
-        """Return the state of a sequence, about as many bytes as its part of the KV cache."""
-        size = llama_cpp.llama_state_seq_get_size(self.handle, sequence)
-        buffer = (ctypes.c_uint8 * size)()
-        written = llama_cpp.llama_state_seq_get_data(self.handle, buffer, size, sequence)
-        return bytes(memoryview(buffer)[:written])
+    def save(self, sequence: int, start: int = 0, end: int | None = None) -> State:
+        """Return the state of a sequence, or of a part of it.
 
-    def restore(self, sequence: int, state: bytes) -> bool:
-        """Fill an empty sequence with a saved state; return whether llama.cpp took it."""
-        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
-        if llama_cpp.llama_state_seq_set_data(self.handle, buffer, len(state), sequence):
-            return True
-        self.truncate(sequence, 0)
-        return False
+        Args:
+            sequence: which.
+            start: the first token of the part.
+            end: the token after the part; None is the end of the sequence. A memory that cannot be cut is saved whole.
+        """
+        part = sequence
+        if end is not None:
+            part = self._scratch
+            llama_cpp.llama_memory_seq_cp(self._memory, sequence, part, start, end)
+        size = llama_cpp.llama_state_seq_get_size(self.handle, part)
+        state = np.empty(size, np.uint8)
+        written = llama_cpp.llama_state_seq_get_data(self.handle, _address(state), size, part)
+        if end is not None:
+            llama_cpp.llama_memory_seq_rm(self._memory, part, -1, -1)
+        return state[:written]
+
+    def restore(self, sequence: int, state: State) -> bool:
+        """Add a saved part to a sequence that ends where the part begins; return whether there were cells for it.
+
+        What the sequence held before is kept, unless the memory cannot be cut: then it must be empty.
+        """
+        part = self._scratch
+        if not llama_cpp.llama_state_seq_set_data(self.handle, _address(state), state.nbytes, part):
+            llama_cpp.llama_memory_seq_rm(self._memory, part, -1, -1)
+            return False
+        llama_cpp.llama_memory_seq_cp(self._memory, part, sequence, -1, -1)
+        llama_cpp.llama_memory_seq_rm(self._memory, part, -1, -1)
+        return True
+
+
+def _address(state: State) -> Any:
+    return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

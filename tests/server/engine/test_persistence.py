@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from home_llm.engine import Done, Engine, EngineOptions, GenerationRequest
@@ -108,10 +109,10 @@ def test_the_budget(tmp_path: Path) -> None:
     """The oldest files give way, and what is larger than the budget is not saved."""
     store = PrefixStore(tmp_path, "f", budget=5000)
     for number in range(6):
-        store.save([number] * 10, bytes(1500))
+        store.save([number] * 10, [np.zeros(1500, np.uint8)])
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 5000
-    assert next(PrefixStore(tmp_path, "f", budget=5000).load()).tokens[0] == 5
-    store.save([9] * 10, bytes(6000))
+    assert [prefix.tokens[0] for prefix in PrefixStore(tmp_path, "f", budget=5000).load()][-1] == 5
+    store.save([9] * 10, [np.zeros(6000, np.uint8)])
     assert not store.holds([9] * 10)
 
 
@@ -121,5 +122,5 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, caplog: pytest.LogCaptu
     folder.write_text("")
     store = PrefixStore(folder, "f", budget=5000)
     assert list(store.load()) == []
-    store.save([1] * 10, bytes(10))
+    store.save([1] * 10, [np.zeros(10, np.uint8)])
     assert "cannot be saved" in caplog.text
