@@ -8,6 +8,10 @@ Q4_0, F16, F32 = 2, 1, 0
 _STORED = {F32: (1, 4), F16: (1, 2), Q4_0: (32, 18), 12: (256, 144), 8: (32, 34)}
 
 
+class Int32(int):
+    """A number that is written with a sign; others are written without."""
+
+
 def write_gguf(
     metadata: Mapping[str, Any] | None = None,
     tensors: Sequence[tuple[str, tuple[int, ...], int]] = (("token_embd.weight", (32, 64), F16),),
@@ -16,8 +20,12 @@ def write_gguf(
     alignment: int = 32,
     big_endian: bool = False,
     filler: bytes = b"",
+    data: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """Return a GGUF file; a `list` in the metadata is an array, and `filler` repeats in the tensor data."""
+    """Return a GGUF file; a `list` in the metadata is an array.
+
+    `data` is what tensors hold, by their names; `filler` repeats in the others.
+    """
     order = ">" if big_endian else "<"
     values = {"general.alignment": alignment} if alignment != 32 else {}
     values |= metadata if metadata is not None else llama_metadata()
@@ -30,9 +38,16 @@ def write_gguf(
         head += b"".join(struct.pack(f"{order}Q", size) for size in shape)
         head += struct.pack(f"{order}IQ", kind, offset)
         offset += _padded(_bytes(shape, kind), alignment)
+    if not tensors:
+        return head
     pattern = filler or b"\x00"
-    body = (pattern * (offset // len(pattern) + 1))[:offset]
-    return head.ljust(_padded(len(head), alignment), b"\x00") + body if tensors else head
+    body = bytearray((pattern * (offset // len(pattern) + 1))[:offset])
+    start = 0
+    for name, shape, kind in tensors:
+        content = (data or {}).get(name, b"")
+        body[start : start + len(content)] = content
+        start += _padded(_bytes(shape, kind), alignment)
+    return head.ljust(_padded(len(head), alignment), b"\x00") + bytes(body)
 
 
 def llama_metadata(**more: Any) -> dict[str, Any]:
@@ -72,6 +87,8 @@ def _value(value: Any, order: str) -> bytes:
         return head + b"".join(item[4:] for item in items)
     if isinstance(value, bool):
         return struct.pack(f"{order}I?", 7, value)
+    if isinstance(value, Int32):
+        return struct.pack(f"{order}Ii", 5, value)
     if isinstance(value, int):
         return struct.pack(f"{order}II", 4, value)
     if isinstance(value, float):

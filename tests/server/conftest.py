@@ -11,6 +11,7 @@ from home_llm.engine import Engine, EngineOptions
 from home_llm.llama import Model
 from home_llm.models import embedded_model
 from served import Served
+from tiny_models import KINDS, write_tiny_model
 
 
 @pytest.fixture(scope="session", name="data_dir")
@@ -64,6 +65,34 @@ def exact_fixture(exact_path: Path) -> Iterator[Model]:
     model = Model(exact_path)
     yield model
     model.close()
+
+
+@pytest.fixture(scope="session", name="tiny_paths")
+def tiny_paths_fixture(model: Model, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write a tiny model of random weights for each kind of memory."""
+    folder = tmp_path_factory.mktemp("tiny")
+    return {kind: write_tiny_model(folder / f"{kind}.gguf", kind, model) for kind in KINDS}
+
+
+@pytest.fixture(scope="session", name="tiny_models")
+def tiny_models_fixture(tiny_paths: dict[str, Path]) -> Iterator[dict[str, Model]]:
+    """Load the tiny models."""
+    models = {kind: Model(path) for kind, path in tiny_paths.items()}
+    yield models
+    for model in models.values():
+        model.close()
+
+
+@pytest.fixture(scope="session", name="tiny")
+def tiny_fixture(tiny_models: dict[str, Model]) -> Model:
+    """Return the tiny Llama, whose memory can be cut anywhere."""
+    return tiny_models["full"]
+
+
+@pytest.fixture(scope="session", params=KINDS, name="any_kind")
+def any_kind_fixture(request: pytest.FixtureRequest, tiny_models: dict[str, Model]) -> Model:
+    """Return the tiny models one after the other."""
+    return tiny_models[request.param]
 
 
 @pytest.fixture(scope="session", name="chat")

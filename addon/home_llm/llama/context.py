@@ -21,8 +21,9 @@ _ABORTED = 2
 # empty string and 1 (true) for a string of one character, so it reads a flag in memory that Python writes.
 _strlen = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
 
-CacheType = Literal["f16", "q8_0", "q4_0"]
+CacheType = Literal["f32", "f16", "q8_0", "q4_0"]
 _CACHE_TYPES: dict[CacheType, int] = {
+    "f32": llama_cpp.GGML_TYPE_F32,
     "f16": llama_cpp.GGML_TYPE_F16,
     "q8_0": llama_cpp.GGML_TYPE_Q8_0,
     "q4_0": llama_cpp.GGML_TYPE_Q4_0,
@@ -106,6 +107,7 @@ class Context:
         n_sequences: sequences that may share the cache, numbered from 0.
         threads: threads for generation and prompt processing.
         cache_type: how keys and values are kept; `q8_0` takes half of `f16`'s memory, `q4_0` a quarter.
+            `f32` is for comparing answers: it does without flash attention too.
 
     Raises:
         ModelLoadError: no memory for the cache.
@@ -131,6 +133,10 @@ class Context:
         # One pool of cells, so that sequences share a prefix instead of each having a fixed part.
         parameters.kv_unified = True
         parameters.type_k = parameters.type_v = _CACHE_TYPES[cache_type]
+        if cache_type == "f32":
+            # llama.cpp's flash attention rounds differently where a prompt is read in other pieces. Without it, and with
+            # floats in the cache and in the weights, an answer does not depend on what it is decoded in or beside.
+            parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         parameters.no_perf = True
         library.last_error()
         self.handle: Any = llama_cpp.llama_init_from_model(model.handle, parameters)
