@@ -14,8 +14,16 @@ _LOGGER = logging.getLogger("home_llm.llama")
 _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ERROR}
 _CONTINUATION = 5
 
-# What llama.cpp complains of when the cache is full. It says so by its return value too, and the engine makes room.
-_FULL = ("failed to find a memory slot", "available cells in kv cache", "failed to restore kv cache")
+# What llama.cpp warns of and nobody has to know. That the cache is full it says by its return value too, and the engine
+# makes room. That the cache of a sliding window is as large as the other, and how it is laid out, is meant so.
+_EXPECTED = (
+    "failed to find a memory slot",
+    "available cells in kv cache",
+    "failed to restore kv cache",
+    "failed to prepare attention ubatches",
+    "using full-size SWA cache",
+    "padding V cache",
+)
 
 # The last error line that llama.cpp printed: its functions only return NULL, the reason is in the log.
 _last_error: list[str] = []
@@ -40,7 +48,7 @@ class _LogBridge:
             return
         if self._level >= logging.ERROR:
             _last_error[:] = [line]
-        expected = self.expect_errors or any(text in line for text in _FULL)
+        expected = self.expect_errors or any(text in line for text in _EXPECTED)
         _LOGGER.log(logging.DEBUG if expected else self._level, "%s", line)
 
 
