@@ -132,10 +132,12 @@ class Context:
         parameters.n_threads_batch = threads
         # One pool of cells, so that sequences share a prefix instead of each having a fixed part.
         parameters.kv_unified = True
+        # A cache that holds no more than the window would be no smaller: with one pool it has a window for each sequence.
+        parameters.swa_full = True
         parameters.type_k = parameters.type_v = _CACHE_TYPES[cache_type]
         if cache_type == "f32":
-            # llama.cpp's flash attention rounds differently where a prompt is read in other pieces. Without it, and with
-            # floats in the cache and in the weights, an answer does not depend on what it is decoded in or beside.
+            # llama.cpp's flash attention rounds differently where a prompt is read in other pieces. Without it, and
+            # with floats in the cache and in the weights, an answer does not depend on what is decoded beside it.
             parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         parameters.no_perf = True
         library.last_error()
@@ -151,9 +153,15 @@ class Context:
         # One more, for a moment each: parts of sequences are saved and restored through it.
         self._scratch = n_sequences
         self.n_vocab = model.n_vocab
+        self._window = 0 if model.is_recurrent else model.window
         self._memory: Any = llama_cpp.llama_get_memory(self.handle)
         self._abort_flag = ctypes.create_string_buffer(2)
         llama_cpp.llama_set_abort_callback(self.handle, _strlen, ctypes.cast(self._abort_flag, ctypes.c_void_p))
+
+    @property
+    def has_window(self) -> bool:
+        """Whether some layers look back a number of tokens only."""
+        return self._window > 0
 
     def close(self) -> None:
         """Free the cache."""
@@ -200,12 +208,23 @@ class Context:
     def truncate(self, sequence: int, length: int) -> int:
         """Forget what a sequence holds from position `length` on; return the length that is left.
 
-        A memory that cannot be cut (recurrent, sliding window) is emptied, and 0 returned.
+        A memory that cannot be cut there (recurrent, sliding window) is emptied, and 0 returned.
         """
-        if llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1):
+        if llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1) and self.sees_back(sequence, length):
             return length
         llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
         return 0
+
+    def sees_back(self, sequence: int, length: int) -> bool:
+        """Return whether a sequence still holds all that the token at position `length` looks at.
+
+        llama.cpp gives cells that have left a sliding window to others, and does not save them. What is left goes on
+        where it ended, but not from before.
+        """
+        if self._window == 0 or length == 0:
+            return True
+        first = llama_cpp.llama_memory_seq_pos_min(self._memory, sequence)
+        return bool(0 <= first <= max(length - self._window + 1, 0))
 
     def share(self, source: int, target: int, length: int) -> int:
         """Let an empty sequence share the first `length` tokens of another; return how many it has then.
