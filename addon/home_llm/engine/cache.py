@@ -51,6 +51,10 @@ class PrefixCache:
     busy, holds of its prompt; cells are shared, not copied. Idle sequences that have nothing to do with it are parked
     in the machine's memory, and come back from there. What was used longest ago is forgotten where room is short.
 
+    Where a memory cannot be cut anywhere, only some beginnings of a sequence can be gone on with. Sequences are then
+    never taken over, nor dropped for a longer one: what they hold is more than the longer one can give. They are parked
+    only when room is short, and as a whole.
+
     Args:
         context: the KV cache.
         parking_budget: most bytes of parked prefixes.
@@ -60,10 +64,11 @@ class PrefixCache:
     def __init__(self, context: Context, *, parking_budget: int = 0, whole_only: bool = False) -> None:
         self._context = context
         self._whole_only = whole_only
+        self._cuts_anywhere = not whole_only and not context.has_window
         self._free = list(range(context.n_sequences - 1, -1, -1))
         self._idle: list[CachedSequence] = []
         self._busy: list[CachedSequence] = []
-        self._parked = ParkedPrefixes(parking_budget, whole_only=whole_only)
+        self._parked = ParkedPrefixes(parking_budget, whole_only=not self._cuts_anywhere)
         self._clock = itertools.count(1)
 
     @property
@@ -78,19 +83,17 @@ class PrefixCache:
 
     def longest_prefix(self, prompt: tuple[int, ...]) -> int:
         """Return how many tokens of a prompt are in cells."""
-        return self._find(prompt)[1]
+        return self._find(prompt, len(prompt))[1]
 
     def acquire(self, prompt: tuple[int, ...], *, reuse: int) -> CachedSequence | None:
         """Take a sequence that holds up to `reuse` tokens of the prompt; None when every one is busy."""
-        source, length = self._find(prompt)
-        length = min(length, reuse)
-        if self._whole_only and source is not None and length < len(source.tokens):
-            source, length = None, 0
+        source, length = self._find(prompt, reuse)
         self._make_way(prompt, keep=source)
         blocks, parked = self._find_parked(prompt, reuse)
         if parked >= length + _WORTH_RESTORING:
             return self._bring_back(prompt, blocks, parked, source)
-        if source is not None and source in self._idle and not source.pinned and length == len(source.tokens):
+        whole = source is not None and length == len(source.tokens)
+        if whole and self._cuts_anywhere and source in self._idle and not source.pinned:
             # The prompt goes on where the sequence ended: nothing of it is lost by taking it over.
             self._idle.remove(source)
             return self._take(source)
@@ -126,7 +129,7 @@ class PrefixCache:
 
     def adopt(self, tokens: list[int], states: list[State]) -> bool:
         """Park a prefix that was saved; return whether it is kept."""
-        places = spans(len(tokens), whole_only=self._whole_only)
+        places = spans(len(tokens), whole_only=not self._cuts_anywhere)
         if not self._parked.enabled or len(places) != len(states):
             return False
         by_place = dict(zip(places, states, strict=True))
@@ -142,7 +145,7 @@ class PrefixCache:
     def prefixes(self) -> Iterator[Prefix]:
         """Yield what is held and not in use, the last used first; those in cells before those that are parked."""
         for sequence in sorted(self._idle, key=lambda sequence: -sequence.used):
-            places = spans(len(sequence.tokens), whole_only=self._whole_only)
+            places = spans(len(sequence.tokens), whole_only=not self._cuts_anywhere)
             states = (self._state(sequence, start, end) for start, end in places)
             yield Prefix(list(sequence.tokens), states)
         for tokens, parked, _used in sorted(self._parked.prefixes(), key=lambda item: -item[2]):
@@ -158,17 +161,22 @@ class PrefixCache:
         self._busy.append(sequence)
         return sequence
 
-    def _find(self, prompt: tuple[int, ...]) -> tuple[CachedSequence | None, int]:
+    def _find(self, prompt: tuple[int, ...], reuse: int) -> tuple[CachedSequence | None, int]:
+        """Return the sequence that most of a prompt, and at most `reuse` tokens, can be gone on with, and how many."""
         best: CachedSequence | None = None
         longest = 0
         for sequence in itertools.chain(self._idle, self._busy):
-            length = common_prefix(sequence.tokens, prompt)
+            length = min(common_prefix(sequence.tokens, prompt), reuse)
+            if self._whole_only and length < len(sequence.tokens):
+                continue
+            if not self._context.sees_back(sequence.number, length):
+                continue
             if length > longest or (length == longest > 0 and best is not None and len(sequence.tokens) == length):
                 best, longest = sequence, length
         return best, longest
 
     def _find_parked(self, prompt: tuple[int, ...], reuse: int) -> tuple[list[Block], int]:
-        blocks, length = self._parked.find(prompt[:reuse] if self._whole_only else prompt)
+        blocks, length = self._parked.find(prompt if self._cuts_anywhere else prompt[:reuse])
         return blocks, min(length, reuse)
 
     def _bring_back(
@@ -181,7 +189,7 @@ class PrefixCache:
         self._parked.touch(blocks)
         ends = list(itertools.accumulate(len(block.tokens) for block in blocks))
         have = 0
-        if source is not None:
+        if source is not None and self._cuts_anywhere:
             shared = min(common_prefix(source.tokens, prompt), length)
             have = max((end for end in ends if end <= shared), default=0)
             have = self._context.share(source.number, sequence.number, have) if have else 0
@@ -194,7 +202,7 @@ class PrefixCache:
             have = self._context.truncate(sequence.number, length)
         sequence.tokens = list(prompt[:have])
         sequence.pinned = any(block.pinned for block in blocks)
-        if not self._whole_only:
+        if self._cuts_anywhere:
             self._parked.drop_lone_copy(blocks)
         return sequence
 
@@ -205,8 +213,12 @@ class PrefixCache:
         return True
 
     def _make_way(self, prompt: tuple[int, ...], keep: CachedSequence | None) -> None:
-        """Park idle sequences that a request for this prompt would have to walk over."""
-        if not self._parked.enabled:
+        """Park idle sequences that a request for this prompt would have to walk over.
+
+        Where a memory cannot be cut anywhere, a sequence in cells can be gone on with from more places than a parked
+        one: then it stays as long as there is room.
+        """
+        if not self._parked.enabled or not self._cuts_anywhere:
             return
         tolerated = _TOLERATED_CELLS
         for sequence in reversed(self.idle):
@@ -226,11 +238,13 @@ class PrefixCache:
         self._forget(sequence)
 
     def _state(self, sequence: CachedSequence, start: int, end: int) -> State:
-        return self._context.save(sequence.number, *(() if self._whole_only else (start, end)))
+        return self._context.save(sequence.number, *((start, end) if self._cuts_anywhere else ()))
 
     def _drop_covered(self, newer: CachedSequence) -> None:
         """Forget idle sequences that the newer one holds whole: they keep nothing alive that it does not."""
         for sequence in list(self._idle):
+            if not self._cuts_anywhere and len(sequence.tokens) < len(newer.tokens):
+                continue
             if len(sequence.tokens) <= len(newer.tokens) and newer.tokens[: len(sequence.tokens)] == sequence.tokens:
                 newer.pinned = newer.pinned or sequence.pinned
                 self._forget(sequence)
