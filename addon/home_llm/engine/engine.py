@@ -5,7 +5,7 @@ import queue
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from home_llm.engine.cache import PrefixCache
@@ -17,12 +17,17 @@ from home_llm.engine.sequence import Sequence
 from home_llm.engine.speculation import Gauge
 from home_llm.engine.threads import ThreadChooser
 from home_llm.engine.totals import Totals
-from home_llm.llama import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, Model, build_info
+from home_llm.llama import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, Model, build_info, state_size
 
 _LOGGER = logging.getLogger(__name__)
 
 # Decodes below this many tokens are over before an abort is worth it.
 _WORTH_ABORTING = 16
+
+# A recurrent memory takes megabytes for each sequence, used or not. So much of it is fine, and so many sequences are
+# needed: two that run, and two that are kept.
+_STATES_BUDGET = 256 << 20
+_FEWEST_SEQUENCES = 4
 
 
 class EngineClosedError(Exception):
@@ -86,7 +91,7 @@ class Engine:
 
     def __init__(self, model: Model, options: EngineOptions) -> None:
         self.model = model
-        self._options = options
+        self._options = options = _affordable(model, options)
         self._threads = ThreadChooser(options.threads)
         self._context = Context(
             model,
@@ -362,6 +367,17 @@ class Engine:
                 self._keeper.touch()
         with self._lock:
             self._open.discard(sequence.generation)
+
+
+def _affordable(model: Model, options: EngineOptions) -> EngineOptions:
+    """Return the options with as few sequences as the states of a recurrent memory leave room for."""
+    state = state_size(model)
+    most = max(_STATES_BUDGET // state, _FEWEST_SEQUENCES) if state else 0
+    if not 0 < most < options.n_parallel + options.n_cached:
+        return options
+    _LOGGER.info("Each sequence takes %d MB: %d are kept, at most %d run together", state >> 20, most, most // 2)
+    n_parallel = min(options.n_parallel, most // 2)
+    return replace(options, n_parallel=n_parallel, n_cached=most - n_parallel)
 
 
 class _EngineGeneration(Generation):

@@ -1,6 +1,15 @@
 """The only room that touches llama.cpp: typed handles over llama-cpp-python's low-level bindings."""
 
-from home_llm.llama.context import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, DecodeError, State
+from home_llm.llama.context import (
+    Batch,
+    CacheFullError,
+    CacheType,
+    Context,
+    DecodeAbortedError,
+    DecodeError,
+    State,
+    state_size,
+)
 from home_llm.llama.library import build_info
 from home_llm.llama.model import Model, ModelLoadError
 from home_llm.llama.sampler import DEFAULT_ORDER, Sampler, SamplingParameters
@@ -21,4 +30,5 @@ __all__ = [
     "State",
     "build_info",
     "constraint_tokenizer",
+    "state_size",
 ]

@@ -267,5 +267,26 @@ class Context:
         return True
 
 
+def state_size(model: Model) -> int:
+    """Return the bytes that each sequence takes of a recurrent memory, however long it is; 0 where there is none.
+
+    llama.cpp tells it of a sequence that holds something, so one token is decoded.
+
+    Raises:
+        ModelLoadError: no memory for a small context.
+        DecodeError: llama.cpp failed.
+    """
+    if not model.is_recurrent:
+        return 0
+    context, batch = Context(model, n_ctx=256, n_batch=1, threads=1), Batch(1)
+    try:
+        batch.add([max(model.bos, 0)], position=0, sequence=0, logits=1)
+        context.decode(batch)
+        return int(llama_cpp.llama_state_seq_get_size(context.handle, 0))
+    finally:
+        batch.close()
+        context.close()
+
+
 def _address(state: State) -> Any:
     return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))

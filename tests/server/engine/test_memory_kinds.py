@@ -12,7 +12,7 @@ import pytest
 
 from generations import GREEDY, answer, finish
 from home_llm.engine import Chunk, Constraint, ConstraintKind, Engine, EngineOptions, FinishReason, GenerationRequest
-from home_llm.llama import Model
+from home_llm.llama import Model, state_size
 
 OPTIONS = EngineOptions(n_ctx=2048, cache_type="f32", speculate=False, threads=1)
 SPECIAL = frozenset(range(17))
@@ -173,6 +173,26 @@ def test_a_warm_prefix_is_shared_whole(any_kind: Model) -> None:
             assert text == alone(any_kind, request)
             assert done.timings.cache_n >= len(prefix)
         assert finish(engine.submit(warm))[1].timings.prompt_n == 0
+
+
+def test_states_have_a_budget(any_kind: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each sequence takes memory of its own, there are only so many; requests beyond them wait."""
+    state = state_size(any_kind)
+    assert (state > 0) is any_kind.is_recurrent
+    monkeypatch.setattr("home_llm.engine.engine._STATES_BUDGET", 6 * state + 1)
+    requests = [ask(words(seed, 60), 20) for seed in range(9)]
+    with running(any_kind) as engine:
+        assert engine._context.n_sequences == (6 if any_kind.is_recurrent else OPTIONS.n_parallel + OPTIONS.n_cached)
+        generations = [engine.submit(request) for request in requests]
+        together = [finish(generation)[0] for generation in generations]
+    assert together == [alone(any_kind, request) for request in requests]
+
+
+def test_the_size_of_a_state(tiny_models: dict[str, Model]) -> None:
+    """It is what the layers remember: for the Mamba, three inputs of each convolution and the state of each channel."""
+    inner, state, layers, number = 128, 8, 2, 4
+    wanted = layers * inner * (3 + state) * number
+    assert wanted <= state_size(tiny_models["recurrent"]) < wanted + 1000
 
 
 def test_nothing_is_logged(any_kind: Model, caplog: pytest.LogCaptureFixture) -> None:
