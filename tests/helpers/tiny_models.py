@@ -42,7 +42,7 @@ class _Draw:
 
     def matrix(self, inputs: int, outputs: int, gain: float = 1.0) -> npt.NDArray[np.float32]:
         """Return weights that make of inputs around 1 outputs around `gain`."""
-        values = self._random.standard_normal((outputs, inputs)) * gain / np.sqrt(inputs)
+        values: npt.NDArray[np.float64] = self._random.standard_normal((outputs, inputs)) * gain / np.sqrt(inputs)
         return values.astype(np.float32)
 
     def vector(self, low: float, high: float, *shape: int) -> npt.NDArray[np.float32]:

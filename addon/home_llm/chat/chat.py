@@ -1,6 +1,7 @@
 """The chat room's door: a request in, a reply of events out."""
 
 import dataclasses
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 
@@ -17,6 +18,7 @@ from home_llm.chat.vocabulary import (
     Event,
     Finish,
     Limits,
+    Message,
     NamedTool,
     Reasoning,
     Text,
@@ -105,16 +107,17 @@ class Chat:
         return self._guard.unmark(self._render(request, self._markup(request), _chosen_tools(request)))
 
     def warm(self, request: ChatRequest) -> "Reply":
-        """Read the prompt of a request into the cache, when nobody else wants anything, and keep it there.
+        """Read a request's prompt into the cache, when nobody else wants anything, and keep it there.
+
+        Where the user has not spoken yet, it is read as far as every prompt goes in which the user speaks next.
 
         Raises:
             RequestError: something in it is wrong.
             EngineClosedError: the model has been unloaded.
         """
-        prompt = self._render(request, self._markup(request), _chosen_tools(request))
         return Reply(
             self._submit(
-                self._prompt_tokens(prompt),
+                self._beginning(request),
                 SamplingParameters(temperature=0),
                 Limits(max_tokens=0),
                 None,
@@ -174,6 +177,25 @@ class Chat:
             tokens, request.sampling, request.limits, request.constraint, param="prompt", visible=frozenset()
         )
         return Reply(generation, None, None)
+
+    def _beginning(self, request: ChatRequest) -> list[int]:
+        """Return the tokens that prompts begin with which go on from the messages of a request.
+
+        How a template ends a prompt is not among them: no other prompt goes on from there, and a memory that cannot be
+        cut could not be used for any.
+        """
+        markup, tools = self._markup(request), _chosen_tools(request)
+        whole = self._prompt_tokens(self._render(request, markup, tools))
+        if request.messages and request.messages[-1].role == "user":
+            return whole
+        spoken = [dataclasses.replace(request, messages=(*request.messages, Message("user", text))) for text in "a1"]
+        try:
+            one, other = (self._prompt_tokens(self._render(each, markup, tools)) for each in spoken)
+        except RequestError:
+            # A template that does not let the user speak here.
+            return whole
+        common = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+        return [token for token, _ in common] or whole
 
     def _prompt_tokens(self, prompt: str) -> list[int]:
         add_bos = self.model.add_bos and not prompt.startswith(self._bos or "\0")

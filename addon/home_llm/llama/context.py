@@ -132,7 +132,7 @@ class Context:
         parameters.n_threads_batch = threads
         # One pool of cells, so that sequences share a prefix instead of each having a fixed part.
         parameters.kv_unified = True
-        # A cache that holds no more than the window would be no smaller: with one pool it has a window for each sequence.
+        # A cache of the window alone is hardly smaller: in one pool it needs a window for each sequence.
         parameters.swa_full = True
         parameters.type_k = parameters.type_v = _CACHE_TYPES[cache_type]
         if cache_type == "f32":

@@ -67,7 +67,7 @@ def test_together(any_kind: Model) -> None:
 
 
 def test_cached(any_kind: Model) -> None:
-    """The same prompt again, one that parts in the middle, one that is shorter, one that goes on: all answer as alone."""
+    """The same prompt again, one that parts in the middle, a shorter one, one that goes on: all answer as alone."""
     prompt = words(1, 200)
     with running(any_kind) as engine:
         said = answer(engine, ask(prompt))
@@ -133,7 +133,11 @@ def test_constrained(any_kind: Model) -> None:
         after = ask(held + words(2, 5))
         assert answer(engine, after) == alone(any_kind, after)
         generations = [engine.submit(request), engine.submit(ask(words(3, 80), 30)), engine.submit(request)]
-        assert [finish(generation)[0] for generation in generations] == [text, alone(any_kind, ask(words(3, 80), 30)), text]
+        assert [finish(generation)[0] for generation in generations] == [
+            text,
+            alone(any_kind, ask(words(3, 80), 30)),
+            text,
+        ]
 
 
 def test_speculated(any_kind: Model) -> None:
