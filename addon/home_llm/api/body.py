@@ -14,7 +14,8 @@ Body = TypeVar("Body", bound=pydantic.BaseModel)
 class Lenient(pydantic.BaseModel):
     """A part of a request: fields that are not known are ignored, as every dialect does."""
 
-    model_config = pydantic.ConfigDict(extra="ignore", frozen=True)
+    # Python's JSON reads NaN and Infinity, which are no JSON, and no number that anything here means.
+    model_config = pydantic.ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 def read(model: type[Body]) -> Body:

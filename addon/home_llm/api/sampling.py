@@ -14,6 +14,13 @@ from home_llm.llama import DEFAULT_ORDER, SamplingParameters
 Number = TypeVar("Number", int, float)
 _Probability = Annotated[float, Field(ge=0, le=1)]
 
+# llama.cpp's numbers have 32 bits. How far back penalties look is memory that it takes for each request.
+_Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
+_MOST_TOKENS_BACK = 1 << 20
+
+# Each is looked for in every piece of an answer.
+_MOST_STOPS = 256
+_LONGEST_STOP = 1024
 
 _SAMPLERS = {
     # text-generation-webui's names of the samplers by ours, and llama.cpp's where they differ.
@@ -44,7 +51,7 @@ class SamplingFields(Lenient):
     dynatemp_high: Annotated[float, Field(ge=0, le=100)] | None = None
     dynatemp_exponent: Annotated[float, Field(gt=0)] | None = None
     top_p: _Probability | None = None
-    top_k: Annotated[int, Field(ge=0)] | None = None
+    top_k: _Count | None = None
     min_p: _Probability | None = None
     typical_p: _Probability | None = Field(None, validation_alias=AliasChoices("typical_p", "typical"))
     top_n_sigma: float | None = None
@@ -53,14 +60,14 @@ class SamplingFields(Lenient):
     repetition_penalty: Annotated[float, Field(gt=0)] | None = Field(
         None, validation_alias=AliasChoices("repetition_penalty", "repeat_penalty")
     )
-    repetition_penalty_range: Annotated[int, Field(ge=-1)] | None = Field(
+    repetition_penalty_range: Annotated[int, Field(ge=-1, le=_MOST_TOKENS_BACK)] | None = Field(
         None, validation_alias=AliasChoices("repetition_penalty_range", "repeat_last_n")
     )
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     dry_multiplier: Annotated[float, Field(ge=0)] | None = None
     dry_base: Annotated[float, Field(ge=1)] | None = None
-    dry_allowed_length: Annotated[int, Field(ge=0)] | None = None
+    dry_allowed_length: _Count | None = None
     dry_sequence_breakers: str | list[str] | None = None
     mirostat_mode: Annotated[int, Field(ge=0, le=2)] | None = Field(
         None, validation_alias=AliasChoices("mirostat_mode", "mirostat")
@@ -163,8 +170,16 @@ class SamplingFields(Lenient):
         return bias
 
     def limits(self, max_tokens: int | None) -> Limits:
-        """Return when to stop."""
+        """Return when to stop.
+
+        Raises:
+            ApiError: there are too many stop strings, or one is too long.
+        """
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        if len(stop) > _MOST_STOPS or any(len(text) > _LONGEST_STOP for text in stop):
+            raise ApiError(
+                400, f"stop can hold {_MOST_STOPS} strings of {_LONGEST_STOP} characters at most.", param="stop"
+            )
         return Limits(max_tokens=max_tokens, stop=stop, ignore_end=bool(self.ban_eos_token))
 
     def grammar_constraint(self) -> Constraint | None:
