@@ -14,17 +14,17 @@ import json
 import re
 import socket
 import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+from hub_repository import Repository, git_oid, is_lfs, sibling, tree_item
+
 _API = re.compile(r"^/api/models/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+)(?:/(.*))?)?$")
 _RESOLVE = re.compile(r"^/([^/]+/[^/]+)/resolve/([^/]+)/(.+)$")
-_LFS_ABOVE = 10_000_000  # the real hub keeps smaller files in git, unless .gitattributes says otherwise
 _PIECE = 8192
 
 
@@ -41,29 +41,6 @@ class Request:
     def range(self) -> str:
         """The Range header, or ""."""
         return self.headers.get("range", "")
-
-
-@dataclass
-class Repository:
-    """A repository: its files, and who may read them."""
-
-    files: dict[str, bytes]
-    gated: bool = False
-    private: bool = False
-    announced: dict[str, int] = field(default_factory=dict)
-    served: dict[str, bytes] = field(default_factory=dict)
-
-    @property
-    def sha(self) -> str:
-        """The commit: it changes with the content."""
-        digest = hashlib.sha1(usedforsecurity=False)
-        for name, data in sorted(self.files.items()):
-            digest.update(name.encode() + data)
-        return digest.hexdigest()
-
-    def size(self, name: str) -> int:
-        """The size that is announced, which a test may make false."""
-        return self.announced.get(name, len(self.files[name]))
 
 
 @dataclass
@@ -300,10 +277,10 @@ class _HubHandler(_Handler):
         if revision and revision not in ("main", repository.sha):
             self.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         elif kind == "tree":
-            self.answer_json([_tree_item(repository, file) for file in sorted(repository.files)])
+            self.answer_json([tree_item(repository, file) for file in sorted(repository.files)])
         else:
             blobs = query.get("blobs", ["false"])[0].lower() == "true"
-            siblings = [_sibling(repository, file, blobs=blobs) for file in sorted(repository.files)]
+            siblings = [sibling(repository, file, blobs=blobs) for file in sorted(repository.files)]
             self.answer_json(
                 {
                     "_id": "0" * 24,
@@ -335,8 +312,8 @@ class _HubHandler(_Handler):
             return
         data = repository.files[file]
         headers = {"X-Repo-Commit": repository.sha, "Accept-Ranges": "bytes"}
-        if not _is_lfs(file, data):
-            self.answer(200, data, headers | {"ETag": f'"{_git_oid(data)}"'})
+        if not is_lfs(file, data):
+            self.answer(200, data, headers | {"ETag": f'"{git_oid(data)}"'})
             return
         sha = hashlib.sha256(data).hexdigest()
         target = f"{self.hub.cdn_url}/repos/{sha}?file={quote(f'{name}/{file}')}&Signature=s&Expires=9999999999"
@@ -344,7 +321,7 @@ class _HubHandler(_Handler):
             "Location": target,
             "X-Linked-Size": str(repository.size(file)),
             "X-Linked-ETag": f'"{sha}"',
-            "ETag": f'"{_git_oid(data)}"',
+            "ETag": f'"{git_oid(data)}"',
             # The real hub offers its own transfer protocol beside plain HTTP.
             "X-Xet-Hash": sha,
             "Link": f'<{self.hub.url}/api/models/{name}/xet-read-token/{repository.sha}>; rel="xet-auth"',
@@ -388,44 +365,3 @@ class _CdnHandler(_Handler):
         self.end_headers()
         if self.command != "HEAD":
             self.hub.send_body(self, data[start:end])
-
-
-def _is_lfs(file: str, data: bytes) -> bool:
-    return file.endswith((".gguf", ".safetensors", ".bin")) or len(data) > _LFS_ABOVE
-
-
-def _git_oid(data: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
-
-
-def _sibling(repository: Repository, file: str, *, blobs: bool) -> dict[str, Any]:
-    item: dict[str, Any] = {"rfilename": file}
-    if blobs:
-        data = repository.files[file]
-        item |= {"size": repository.size(file), "blobId": _git_oid(data)}
-        if _is_lfs(file, data):
-            sha = hashlib.sha256(data).hexdigest()
-            item["lfs"] = {"sha256": sha, "size": repository.size(file), "pointerSize": 135}
-    return item
-
-
-def _tree_item(repository: Repository, file: str) -> dict[str, Any]:
-    data = repository.files[file]
-    item: dict[str, Any] = {
-        "type": "file",
-        "oid": _git_oid(data),
-        "size": repository.size(file),
-        "path": file,
-    }
-    if _is_lfs(file, data):
-        sha = hashlib.sha256(data).hexdigest()
-        item["lfs"] = {"oid": sha, "size": repository.size(file), "pointerSize": 135}
-    return item
-
-
-def wait_until(condition: Any, timeout: float = 5.0) -> None:
-    """Wait until `condition()` holds; fail the test when it never does."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.005)

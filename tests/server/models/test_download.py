@@ -13,7 +13,9 @@ import pytest
 from gguf_writer import tiny_model
 from home_llm.models import Backoff, Hub, ModelError, Progress, StoppedError, find_candidates
 from home_llm.models.download import download
-from hub import LocalHub, Repository, wait_until
+from hub import LocalHub
+from hub_repository import Repository
+from waiting import wait_until
 
 NAME = "acon96/Home-3B-v3-GGUF"
 FILE = "Home.Q4_K_M.gguf"

@@ -8,7 +8,8 @@ import pytest
 from huggingface_hub import constants
 
 from home_llm.models import Backoff, Hub, ModelError, StoppedError
-from hub import LocalHub, wait_until
+from hub import LocalHub
+from waiting import wait_until
 
 REPOSITORY = "acon96/Home-3B-v3-GGUF"
 

@@ -23,7 +23,8 @@ from home_llm.models import (
     embedded,
     resolve,
 )
-from hub import LocalHub, wait_until
+from hub import LocalHub
+from waiting import wait_until
 
 HOME = "acon96/Home-3B-v3-GGUF"
 GB = 10**9
