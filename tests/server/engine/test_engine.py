@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from generations import GREEDY, finish
 from home_llm.engine import (
     Done,
     Engine,
@@ -13,29 +14,16 @@ from home_llm.engine import (
     EngineOptions,
     Failed,
     FinishReason,
-    Generation,
     GenerationRequest,
 )
 from home_llm.llama import Model, ModelLoadError, SamplingParameters
 
-GREEDY = SamplingParameters(temperature=0)
 STORY = "<|im_start|>user\nTell me a long story about a house.<|im_end|>\n<|im_start|>assistant\n"
 
 
 def tokens(model: Model, text: str) -> tuple[int, ...]:
     """Return tokens."""
     return tuple(model.tokenize(text))
-
-
-def finish(generation: Generation) -> tuple[str, Done]:
-    """Return the text and how it ended."""
-    text = ""
-    for event in generation.events():
-        if isinstance(event, Done):
-            return text, event
-        assert not isinstance(event, Failed), event.error
-        text += event.text
-    raise AssertionError("no end")
 
 
 def say(engine: Engine, prompt: tuple[int, ...], n: int = 24, **options: object) -> tuple[str, Done]:

@@ -8,23 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from generations import GREEDY, finish
 from home_llm.engine import Done, Engine, EngineOptions, GenerationRequest
 from home_llm.engine.persistence import PrefixStore
-from home_llm.llama import Model, SamplingParameters
+from home_llm.llama import Model
 
-GREEDY = SamplingParameters(temperature=0)
 SYSTEM = "The lamp in the hall is on. " * 60
 
 
 def ask(engine: Engine, model: Model, question: str) -> tuple[str, Done]:
     """Return an answer."""
     request = GenerationRequest(prompt=tuple(model.tokenize(SYSTEM + question)), max_tokens=12, sampling=GREEDY)
-    text = ""
-    for event in engine.submit(request).events():
-        if isinstance(event, Done):
-            return text, event
-        text += getattr(event, "text", "")
-    raise AssertionError
+    return finish(engine.submit(request))
 
 
 def options(folder: Path) -> EngineOptions:

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from home_llm.engine import Done, Engine, EngineOptions, GenerationRequest
+from generations import finish
+from home_llm.engine import Engine, EngineOptions, GenerationRequest
 from home_llm.engine.speculation import MAX_DRAFT, Gauge, PhraseIndex
 from home_llm.llama import Model, SamplingParameters
 
@@ -51,13 +52,7 @@ def test_guesses_change_nothing(exact: Model) -> None:
         for sampling in (SamplingParameters(temperature=0), SamplingParameters(temperature=0.8, top_k=20, seed=4)):
             for stop, limit in (((), 40), (("kitchen",), 40), ((), 7)):
                 request = GenerationRequest(prompt=prompt, max_tokens=limit, sampling=sampling, stop=stop)
-                text, done = "", None
-                for event in engine.submit(request).events():
-                    if isinstance(event, Done):
-                        done = event
-                    else:
-                        text += getattr(event, "text", "")
-                assert done is not None
+                text, done = finish(engine.submit(request))
                 answers[speculate].append((text, done.timings.predicted_n))
         right[speculate] = engine.totals.decodes
         engine.close()

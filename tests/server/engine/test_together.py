@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import threading
 import time
 from collections.abc import Iterator
 
@@ -10,21 +9,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from generations import GREEDY, finish
 from home_llm.engine import (
     Chunk,
     Constraint,
     ConstraintKind,
-    Done,
     Engine,
     EngineOptions,
-    Failed,
     FinishReason,
-    Generation,
     GenerationRequest,
 )
-from home_llm.llama import Model, SamplingParameters
+from home_llm.llama import Model
 
-GREEDY = SamplingParameters(temperature=0)
 SCHEMA = {
     "type": "object",
     "properties": {"room": {"enum": ["kitchen", "living room"]}},
@@ -58,17 +54,6 @@ def prompt(model: Model, command: str, system: str = SYSTEM) -> tuple[int, ...]:
     return tuple(model.tokenize(text))
 
 
-def read(generation: Generation) -> tuple[str, Done]:
-    """Return the text and the end."""
-    text = ""
-    for event in generation.events():
-        assert not isinstance(event, Failed), event.error
-        if isinstance(event, Done):
-            return text, event
-        text += event.text
-    raise AssertionError
-
-
 REQUESTS = st.tuples(st.sampled_from(COMMANDS), st.integers(1, 24), st.booleans(), st.floats(0, 0.05))
 
 
@@ -86,10 +71,10 @@ def test_any_mix_answers_as_alone(mixed: Engine, exact: Model, mix: list[tuple[s
     for request, (_, _, _, pause) in zip(requests, mix, strict=True):
         generations.append(mixed.submit(request))
         time.sleep(pause)
-    together = [read(generation)[0] for generation in generations]
+    together = [finish(generation)[0] for generation in generations]
     plain = Engine(exact, EngineOptions(n_ctx=512, n_parallel=1, n_cached=1))
     try:
-        assert [read(plain.submit(request))[0] for request in requests] == together
+        assert [finish(plain.submit(request))[0] for request in requests] == together
     finally:
         plain.close()
 
@@ -97,7 +82,7 @@ def test_any_mix_answers_as_alone(mixed: Engine, exact: Model, mix: list[tuple[s
 def test_forced_tokens_cost_no_choice(roomy: Engine, model: Model) -> None:
     """What a schema leaves no choice about is generated without being chosen."""
     request = GenerationRequest(prompt=prompt(model, "Where?"), max_tokens=40, sampling=GREEDY, constraint=JSON)
-    text, done = read(roomy.submit(request))
+    text, done = finish(roomy.submit(request))
     assert json.loads(text)["room"] in {"kitchen", "living room"}
     assert done.timings.forced_n > done.timings.predicted_n / 3
 
@@ -108,7 +93,7 @@ def test_agents_do_not_evict_each_other(roomy: Engine, model: Model) -> None:
     for turn, command in enumerate(COMMANDS):
         for system in systems:
             request = GenerationRequest(prompt=prompt(model, command, system), max_tokens=4, sampling=GREEDY)
-            done = read(roomy.submit(request))[1]
+            done = finish(roomy.submit(request))[1]
             if turn:
                 assert done.timings.cache_n > 700
                 assert done.timings.prompt_n < 40
@@ -124,12 +109,12 @@ def test_more_than_the_context_holds(exact: Model) -> None:
             GenerationRequest(prompt=prompt(exact, filler), max_tokens=150, sampling=GREEDY, ignore_end=True)
             for filler in fillers
         ]
-        answers = [read(generation) for generation in [engine.submit(request) for request in requests]]
+        answers = [finish(generation) for generation in [engine.submit(request) for request in requests]]
         assert [done.reason for _, done in answers] == [FinishReason.LENGTH] * len(requests)
         assert [done.timings.predicted_n for _, done in answers] == [150] * len(requests)
         for request, (text, _) in zip(requests, answers, strict=True):
             # Later a model that may not end repeats itself, and near ties are decided by the last digit.
-            assert read(alone.submit(request))[0][:50] == text[:50]
+            assert finish(alone.submit(request))[0][:50] == text[:50]
     finally:
         engine.close()
         alone.close()
@@ -148,7 +133,7 @@ def test_a_long_prompt_does_not_stop_a_stream(roomy: Engine, model: Model) -> No
     while isinstance(speaker.next_event(30), Chunk):
         arrivals.append(time.monotonic())
     gaps = sorted(b - a for a, b in itertools.pairwise(arrivals))
-    assert read(reader)[1].timings.prompt_n > 2000
+    assert finish(reader)[1].timings.prompt_n > 2000
     # A piece is made for 0.2 s; a busy machine may take some times that, all of the prompt many times.
     assert gaps[-1] < 2.0
     assert len(arrivals) > 50
@@ -160,57 +145,27 @@ def test_background_gives_way(roomy: Engine, model: Model) -> None:
     warm = roomy.submit(GenerationRequest(prompt=long, max_tokens=0, background=True, pinned=True))
     time.sleep(0.2)
     command = roomy.submit(GenerationRequest(prompt=prompt(model, "Hello!"), max_tokens=3, sampling=GREEDY))
-    read(command)
+    finish(command)
     answered = time.monotonic()
-    done = read(warm)[1]
+    done = finish(warm)[1]
     assert time.monotonic() > answered
     assert done.reason is FinishReason.LENGTH
     assert done.timings.predicted_n == 0
-    again = read(roomy.submit(GenerationRequest(prompt=long, max_tokens=1, sampling=GREEDY)))[1]
+    again = finish(roomy.submit(GenerationRequest(prompt=long, max_tokens=1, sampling=GREEDY)))[1]
     assert again.timings.prompt_n == 1
-    repeated = read(roomy.submit(GenerationRequest(prompt=long, max_tokens=0, background=True)))[1]
+    repeated = finish(roomy.submit(GenerationRequest(prompt=long, max_tokens=0, background=True)))[1]
     assert repeated.timings.prompt_n == 0
 
 
 def test_cancelling_a_prompt_disturbs_nobody(mixed: Engine, exact: Model) -> None:
     """A stream goes on as if nothing had happened while prompts beside it are cancelled in the middle of a decode."""
     request = GenerationRequest(prompt=prompt(exact, "Say something."), max_tokens=40, sampling=GREEDY, ignore_end=True)
-    alone = read(mixed.submit(request))[0]
+    alone = finish(mixed.submit(request))[0]
     speaker = mixed.submit(request)
     assert isinstance(first := speaker.next_event(10), Chunk)
     for number in range(5):
         reader = mixed.submit(GenerationRequest(prompt=prompt(exact, f"{number} is a number. " * 80), max_tokens=1))
         time.sleep(0.1)
         reader.cancel()
-        assert read(reader)[1].reason is FinishReason.CANCELLED
-    assert first.text + read(speaker)[0] == alone
-
-
-def test_nothing_leaks(model: Model) -> None:
-    """After a thousand requests, many of them cancelled, every sequence and every cell can be had again."""
-    engine = Engine(model, EngineOptions(n_ctx=512, n_parallel=3, n_cached=3))
-    try:
-        lock = threading.Semaphore(6)
-
-        def one(number: int) -> None:
-            with lock:
-                text = f"Number {number % 7} {number % 13}. "
-                generation = engine.submit(
-                    GenerationRequest(prompt=tuple(model.tokenize(text)), max_tokens=1 + number % 3, sampling=GREEDY)
-                )
-                if number % 2:
-                    generation.cancel()
-                read(generation)
-
-        threads = [threading.Thread(target=one, args=(number,)) for number in range(1000)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert not engine._open
-        assert not engine._cache._busy
-        assert len(engine._cache._free) + len(engine._cache._idle) == 6
-        whole = GenerationRequest(prompt=tuple(model.tokenize("word " * 480)), max_tokens=5, sampling=GREEDY)
-        assert read(engine.submit(whole))[1].timings.predicted_n == 5
-    finally:
-        engine.close()
+        assert finish(reader)[1].reason is FinishReason.CANCELLED
+    assert first.text + finish(speaker)[0] == alone
