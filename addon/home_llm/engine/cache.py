@@ -13,6 +13,9 @@ _TOLERATED_CELLS = 256
 # Fewer tokens are read again about as soon as they are brought back.
 _WORTH_RESTORING = 64
 
+# A beginning that prompts share is kept by itself where it saves so many tokens.
+_WORTH_KEEPING = 64
+
 
 @dataclass(eq=False, slots=True)
 class CachedSequence:
@@ -113,6 +116,32 @@ class PrefixCache:
             self._idle.append(sequence)
         else:
             self._free.append(sequence.number)
+
+    def worth_keeping(self, prompt: tuple[int, ...], *, held: int, reuse: int) -> int:
+        """Return how much of a prompt to keep by itself once it is read, 0 for nothing.
+
+        Where a sequence can only be gone on with where it ended, the place at which prompts part has to be such an end.
+        The first two prompts with the same beginning are read as a whole; the second leaves the beginning for others.
+
+        Args:
+            prompt: the prompt.
+            held: how much of it is found already.
+            reuse: how much of it can be gone on with.
+        """
+        if not self._whole_only:
+            return 0
+        sequences = itertools.chain(self._idle, self._busy)
+        shared = max((common_prefix(sequence.tokens, prompt) for sequence in sequences), default=0)
+        length = min(shared, reuse)
+        return length if length >= held + _WORTH_KEEPING else 0
+
+    def keep(self, sequence: CachedSequence) -> None:
+        """Leave what a busy sequence holds now to others, as a sequence of its own."""
+        if not self._free and not self.give_way():
+            return
+        copy = CachedSequence(self._free.pop())
+        copy.tokens = sequence.tokens[: self._context.share(sequence.number, copy.number, len(sequence.tokens))]
+        self.release(self._take(copy))
 
     def empty(self, sequence: CachedSequence) -> None:
         """Forget what a busy sequence holds."""

@@ -223,9 +223,11 @@ class Engine:
                 return
             # The last token of a prompt is always decoded: its logits choose the first token of the answer.
             reuse = len(sequence.tokens) - (0 if sequence.request.max_tokens == 0 else 1)
-            cached = self._cache.acquire(tuple(sequence.tokens), reuse=reuse)
+            prompt = tuple(sequence.tokens)
+            cached = self._cache.acquire(prompt, reuse=reuse)
             if cached is None:
                 return
+            sequence.keep_at = self._cache.worth_keeping(prompt, held=len(cached.tokens), reuse=reuse)
             self._waiting.remove(sequence)
             self._running.append(sequence)
             try:
@@ -265,6 +267,8 @@ class Engine:
         right = 0
         for part in parts:
             part.sequence.took(part.count)
+            if part.sequence.cached is not None and part.sequence.in_cache == part.sequence.keep_at:
+                self._cache.keep(part.sequence.cached)
             if part.sequence.pending == 0:
                 right = self._advance(part)
         if len(parts) == 1 and parts[0].count == 1:
@@ -273,6 +277,8 @@ class Engine:
     def _add(self, sequence: Sequence, count: int, guesses: int) -> _Part:
         """Put pending tokens into the batch, and guesses at what follows them."""
         start = sequence.in_cache
+        if start < sequence.keep_at:
+            count = min(count, sequence.keep_at - start)
         number = sequence.cached.number if sequence.cached else 0
         complete = count == sequence.pending
         drafts = sequence.drafts(guesses) if guesses and complete else []

@@ -31,6 +31,8 @@ class Sequence:
         self.tokens: list[int] = list(self.request.prompt)
         self.cached: CachedSequence | None = None
         self.finished = False
+        # Where to stop reading for a moment, so that the cache can keep what has been read; 0 is nowhere.
+        self.keep_at = 0
         self._model = model
         self._context = context
         self._matcher = matcher

@@ -179,6 +179,18 @@ def test_a_warm_prefix_is_shared_whole(any_kind: Model) -> None:
         assert finish(engine.submit(warm))[1].timings.prompt_n == 0
 
 
+def test_a_shared_beginning_is_learnt(any_kind: Model) -> None:
+    """Agents in turn whose prompts nobody has warmed find them again from the third turn on."""
+    agents = [words(seed, 250) for seed in range(3)]
+    with running(any_kind) as engine:
+        for turn in range(5):
+            for number, agent in enumerate(agents):
+                request = ask(agent + words(10 * turn + number, 20))
+                text, done = finish(engine.submit(request))
+                assert text == alone(any_kind, request)
+                assert turn < 2 or done.timings.cache_n >= len(agent)
+
+
 def test_states_have_a_budget(any_kind: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where each sequence takes memory of its own, there are only so many; requests beyond them wait."""
     state = state_size(any_kind)
