@@ -41,10 +41,12 @@ class Prefix:
     Attributes:
         tokens: all of it.
         states: of its blocks, made when they are asked for.
+        pinned: whether it is to be forgotten last.
     """
 
     tokens: list[int]
     states: Iterator[State]
+    pinned: bool
 
 
 class PrefixCache:
@@ -67,11 +69,12 @@ class PrefixCache:
     def __init__(self, context: Context, *, parking_budget: int = 0, whole_only: bool = False) -> None:
         self._context = context
         self._whole_only = whole_only
-        self._cuts_anywhere = not whole_only and not context.has_window
+        # Whether a sequence can be gone on with from any of its tokens.
+        self.cuts_anywhere = not whole_only and not context.has_window
         self._free = list(range(context.n_sequences - 1, -1, -1))
         self._idle: list[CachedSequence] = []
         self._busy: list[CachedSequence] = []
-        self._parked = ParkedPrefixes(parking_budget, whole_only=not self._cuts_anywhere)
+        self._parked = ParkedPrefixes(parking_budget, whole_only=not self.cuts_anywhere)
         self._clock = itertools.count(1)
 
     @property
@@ -96,7 +99,7 @@ class PrefixCache:
         if parked >= length + _WORTH_RESTORING:
             return self._bring_back(prompt, blocks, parked, source)
         whole = source is not None and length == len(source.tokens)
-        if whole and self._cuts_anywhere and source in self._idle and not source.pinned:
+        if whole and self.cuts_anywhere and source in self._idle and not source.pinned:
             # The prompt goes on where the sequence ended: nothing of it is lost by taking it over.
             self._idle.remove(source)
             return self._take(source)
@@ -156,13 +159,13 @@ class PrefixCache:
                 return True
         return False
 
-    def adopt(self, tokens: list[int], states: list[State]) -> bool:
+    def adopt(self, tokens: list[int], states: list[State], *, pinned: bool = False) -> bool:
         """Park a prefix that was saved; return whether it is kept."""
-        places = spans(len(tokens), whole_only=not self._cuts_anywhere)
+        places = spans(len(tokens), whole_only=not self.cuts_anywhere)
         if not self._parked.enabled or len(places) != len(states):
             return False
         by_place = dict(zip(places, states, strict=True))
-        self._parked.put(tokens, lambda start, end: by_place[start, end])
+        self._parked.put(tokens, lambda start, end: by_place[start, end], pinned=pinned)
         return True
 
     def clear(self) -> None:
@@ -174,11 +177,12 @@ class PrefixCache:
     def prefixes(self) -> Iterator[Prefix]:
         """Yield what is held and not in use, the last used first; those in cells before those that are parked."""
         for sequence in sorted(self._idle, key=lambda sequence: -sequence.used):
-            places = spans(len(sequence.tokens), whole_only=not self._cuts_anywhere)
+            places = spans(len(sequence.tokens), whole_only=not self.cuts_anywhere)
             states = (self._state(sequence, start, end) for start, end in places)
-            yield Prefix(list(sequence.tokens), states)
-        for tokens, parked, _used in sorted(self._parked.prefixes(), key=lambda item: -item[2]):
-            yield Prefix(tokens, iter(parked))
+            yield Prefix(list(sequence.tokens), states, sequence.pinned)
+        for chain in sorted(self._parked.prefixes(), key=lambda blocks: -blocks[-1].used):
+            tokens = [token for block in chain for token in block.tokens]
+            yield Prefix(tokens, (block.state for block in chain), chain[-1].pinned)
 
     def _new(self, keep: CachedSequence | None) -> CachedSequence | None:
         if not self._free and not self.give_way(keep):
@@ -205,7 +209,7 @@ class PrefixCache:
         return best, longest
 
     def _find_parked(self, prompt: tuple[int, ...], reuse: int) -> tuple[list[Block], int]:
-        blocks, length = self._parked.find(prompt if self._cuts_anywhere else prompt[:reuse])
+        blocks, length = self._parked.find(prompt if self.cuts_anywhere else prompt[:reuse])
         return blocks, min(length, reuse)
 
     def _bring_back(
@@ -218,20 +222,20 @@ class PrefixCache:
         self._parked.touch(blocks)
         ends = list(itertools.accumulate(len(block.tokens) for block in blocks))
         have = 0
-        if source is not None and self._cuts_anywhere:
+        if source is not None and self.cuts_anywhere:
             shared = min(common_prefix(source.tokens, prompt), length)
             have = max((end for end in ends if end <= shared), default=0)
             have = self._context.share(source.number, sequence.number, have) if have else 0
         for block, end in zip(blocks, ends, strict=True):
             if end > have:
-                if block.state is None or not self._restore(sequence, block.state):
+                if not self._restore(sequence, block.state):
                     break
                 have = end
         if have > length:
             have = self._context.truncate(sequence.number, length)
         sequence.tokens = list(prompt[:have])
         sequence.pinned = any(block.pinned for block in blocks)
-        if self._cuts_anywhere:
+        if self.cuts_anywhere:
             self._parked.drop_lone_copy(blocks)
         return sequence
 
@@ -247,7 +251,7 @@ class PrefixCache:
         Where a memory cannot be cut anywhere, a sequence in cells can be gone on with from more places than a parked
         one: then it stays as long as there is room.
         """
-        if not self._parked.enabled or not self._cuts_anywhere:
+        if not self._parked.enabled or not self.cuts_anywhere:
             return
         tolerated = _TOLERATED_CELLS
         for sequence in reversed(self.idle):
@@ -267,12 +271,12 @@ class PrefixCache:
         self._forget(sequence)
 
     def _state(self, sequence: CachedSequence, start: int, end: int) -> State:
-        return self._context.save(sequence.number, *((start, end) if self._cuts_anywhere else ()))
+        return self._context.save(sequence.number, *((start, end) if self.cuts_anywhere else ()))
 
     def _drop_covered(self, newer: CachedSequence) -> None:
         """Forget idle sequences that the newer one holds whole: they keep nothing alive that it does not."""
         for sequence in list(self._idle):
-            if not self._cuts_anywhere and len(sequence.tokens) < len(newer.tokens):
+            if not self.cuts_anywhere and len(sequence.tokens) < len(newer.tokens):
                 continue
             if len(sequence.tokens) <= len(newer.tokens) and newer.tokens[: len(sequence.tokens)] == sequence.tokens:
                 newer.pinned = newer.pinned or sequence.pinned

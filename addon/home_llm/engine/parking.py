@@ -9,6 +9,8 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from home_llm.engine.tokens import common_prefix
 from home_llm.llama import State
 
@@ -33,7 +35,7 @@ class Block:
     """
 
     tokens: tuple[int, ...]
-    state: State | None
+    state: State
     parent: "Block | None"
     children: dict[tuple[int, ...], "Block"] = field(default_factory=dict)
     used: int = 0
@@ -42,7 +44,7 @@ class Block:
     @property
     def size(self) -> int:
         """Bytes of the state."""
-        return 0 if self.state is None else int(self.state.nbytes)
+        return int(self.state.nbytes)
 
 
 class ParkedPrefixes:
@@ -56,7 +58,7 @@ class ParkedPrefixes:
     def __init__(self, budget: int, *, whole_only: bool = False) -> None:
         self._budget = budget
         self._whole_only = whole_only
-        self._root = Block((), None, None)
+        self._root = Block((), np.empty(0, np.uint8), None)
         self._clock = itertools.count(1)
         self.size = 0
 
@@ -119,12 +121,15 @@ class ParkedPrefixes:
         self._root.children.clear()
         self.size = 0
 
-    def prefixes(self) -> Iterator[tuple[list[int], list[State], int]]:
-        """Yield each whole prefix: its tokens, the states of its blocks, and when it was used."""
+    def prefixes(self) -> Iterator[list[Block]]:
+        """Yield the blocks of each whole prefix."""
         for leaf in self._leaves():
-            chain = _chain(leaf)
-            tokens = [token for block in chain for token in block.tokens]
-            yield tokens, [block.state for block in chain if block.state is not None], leaf.used
+            chain = []
+            block = leaf
+            while block.parent is not None:
+                chain.append(block)
+                block = block.parent
+            yield chain[::-1]
 
     def _next(self, node: Block, prompt: tuple[int, ...], start: int) -> tuple[Block, int] | None:
         """Return the child that holds most of what comes next, and how many tokens of it."""
@@ -176,12 +181,3 @@ def spans(length: int, *, whole_only: bool = False) -> list[tuple[int, int]]:
     if whole_only:
         return [(0, length)] if length else []
     return [(start, min(start + BLOCK, length)) for start in range(0, length, BLOCK)]
-
-
-def _chain(leaf: Block) -> list[Block]:
-    chain = []
-    block: Block | None = leaf
-    while block is not None and block.parent is not None:
-        chain.append(block)
-        block = block.parent
-    return chain[::-1]

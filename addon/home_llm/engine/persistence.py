@@ -43,10 +43,12 @@ class SavedPrefix:
     Attributes:
         tokens: what the sequence held.
         states: llama.cpp's states of its blocks.
+        pinned: whether it is to be forgotten last.
     """
 
     tokens: list[int]
     states: list[State]
+    pinned: bool = False
 
 
 class PrefixStore:
@@ -78,19 +80,21 @@ class PrefixStore:
             self._saved[path] = prefix.tokens
             yield prefix
 
-    def holds(self, tokens: list[int]) -> bool:
-        """Return whether nearly all of a sequence is on disk."""
-        wanted = tuple(tokens)
-        return any(common_prefix(saved, wanted) >= _COVERED * len(tokens) for saved in self._saved.values())
+    def holds(self, tokens: list[int], *, whole: bool = False) -> bool:
+        """Return whether nearly all of a prefix is on disk, or exactly this one where only a whole one is of use."""
+        if whole:
+            return tokens in self._saved.values()
+        return any(common_prefix(saved, tokens) >= _COVERED * len(tokens) for saved in self._saved.values())
 
-    def save(self, tokens: list[int], states: Iterable[State]) -> None:
+    def save(self, tokens: list[int], states: Iterable[State], *, pinned: bool = False) -> None:
         """Save a prefix, in one piece or not at all, and remove the oldest ones over the budget."""
         raw = struct.pack(f"<{len(tokens)}i", *tokens)
         path = self._folder / f"{zlib.crc32(raw):08x}{_SUFFIX}"
         partial = path.with_suffix(".part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            size = self._write(partial, raw, states)
+            header = {"fingerprint": self._fingerprint, "tokens": len(tokens), "pinned": pinned}
+            size = self._write(partial, json.dumps(header).encode(), raw, states)
             if size > self._budget:
                 partial.unlink()
                 _LOGGER.info("A prefix of %d tokens is not saved: it takes %d MB", len(tokens), size >> 20)
@@ -103,9 +107,8 @@ class PrefixStore:
         self._saved[path] = tokens
         _LOGGER.info("Saved a prefix of %d tokens (%.1f MB)", len(tokens), size / 1e6)
 
-    def _write(self, path: Path, raw: bytes, states: Iterable[State]) -> int:
+    def _write(self, path: Path, header: bytes, raw: bytes, states: Iterable[State]) -> int:
         """Write a file and return its size; what would be over the budget is cut off."""
-        header = json.dumps({"fingerprint": self._fingerprint, "tokens": len(raw) // 4}).encode()
         with path.open("wb") as file:
             file.writelines((_MAGIC, struct.pack("<I", len(header)), header, raw))
             checksum = zlib.crc32(raw)
@@ -139,7 +142,7 @@ class PrefixStore:
                 states.append(state)
             if struct.unpack("<I", file.read(4))[0] != checksum:
                 raise ValueError("it is damaged")
-        return SavedPrefix(list(struct.unpack(f"<{header['tokens']}i", raw)), states)
+        return SavedPrefix(list(struct.unpack(f"<{header['tokens']}i", raw)), states, header["pinned"])
 
     def _files(self) -> list[Path]:
         """Return the saved files, the newest first."""
@@ -189,7 +192,7 @@ class PrefixKeeper:
         started = time.perf_counter()
         count = 0
         for prefix in self._store.load():
-            if self._cache.adopt(prefix.tokens, prefix.states):
+            if self._cache.adopt(prefix.tokens, prefix.states, pinned=prefix.pinned):
                 count += len(prefix.tokens)
         if count:
             _LOGGER.info("Restored %d tokens of prefixes in %.2f s", count, time.perf_counter() - started)
@@ -199,5 +202,7 @@ class PrefixKeeper:
         self._due = None
         self._saved = time.monotonic()
         for prefix in itertools.islice(self._cache.prefixes(), _SAVED_PREFIXES):
-            if len(prefix.tokens) >= _WORTH_SAVING and not self._store.holds(prefix.tokens):
-                self._store.save(prefix.tokens, prefix.states)
+            if len(prefix.tokens) >= _WORTH_SAVING and not self._store.holds(
+                prefix.tokens, whole=not self._cache.cuts_anywhere
+            ):
+                self._store.save(prefix.tokens, prefix.states, pinned=prefix.pinned)

@@ -125,8 +125,8 @@ class Context:
     ) -> None:
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = n_ctx
-        parameters.n_batch = min(n_batch, n_ctx)
-        parameters.n_ubatch = min(n_batch, n_ctx)
+        # llama.cpp ends the process where a batch could not have a token of each sequence.
+        parameters.n_batch = parameters.n_ubatch = max(min(n_batch, n_ctx), n_sequences + 1)
         parameters.n_seq_max = n_sequences + 1
         parameters.n_threads = threads
         parameters.n_threads_batch = threads

@@ -18,7 +18,8 @@ WORD = Constraint(ConstraintKind.REGEX, "(on|off|the lamp)")
 def test_nothing_leaks(tiny: Model) -> None:
     """Sequences, cells, places in the queues and memory are there again, however requests have ended."""
     draw = random.Random(3)
-    engine = Engine(tiny, EngineOptions(n_ctx=512, n_parallel=3, n_cached=3, cache_type="f32", threads=1))
+    options = EngineOptions(n_ctx=512, n_parallel=3, n_cached=3, cache_type="f32", threads=1, parking_budget=1 << 20)
+    engine = Engine(tiny, options)
     whole = GenerationRequest(prompt=tuple(range(17, 517)), max_tokens=12, sampling=GREEDY, ignore_end=True)
     try:
         first = answer(engine, whole)

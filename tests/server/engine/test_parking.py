@@ -103,7 +103,7 @@ def test_growth_replaces() -> None:
     parked.put(list(range(100)), lambda start, end: state(end - start))
     parked.put(list(range(200)), lambda start, end: state(end - start))
     assert parked.size == 200
-    assert [len(tokens) for tokens, _, _ in parked.prefixes()] == [200]
+    assert [sum(len(block.tokens) for block in chain) for chain in parked.prefixes()] == [200]
 
 
 def test_budget() -> None:
