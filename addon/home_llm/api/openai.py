@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import flask
@@ -10,11 +10,12 @@ import flask
 from home_llm.api.admission import Admission, Place
 from home_llm.api.body import read
 from home_llm.api.errors import ApiError
+from home_llm.api.openai_logprobs import chat_logprobs, completion_logprobs
 from home_llm.api.openai_request import ChatBody, CompletionBody, StreamFields
 from home_llm.api.replies import Answer, collect, stream
 from home_llm.chat import Finish, Reasoning, Reply, Text, ToolCall
 from home_llm.chat.vocabulary import Event
-from home_llm.engine import FinishReason
+from home_llm.engine import FinishReason, TokenLogprob
 from home_llm.runtime import Runtime
 
 
@@ -28,7 +29,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         request = body.request()
         with admission.enter() as place:
             reply = runtime.chat().prepare(request)
-            writer = ChatWriter(_model_name(runtime), usage=body.wants_usage)
+            writer = ChatWriter(_model_name(runtime), usage=body.wants_usage, logprobs=request.logprobs is not None)
             return _answer(body, reply, writer, place)
 
     @routes.post("/internal/warm")
@@ -56,6 +57,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
                 usage=body.wants_usage,
                 before=prompt if body.echo else "",
                 after=body.suffix or "",
+                logprobs=request.logprobs,
             )
             return _answer(body, reply, writer, place)
 
@@ -81,7 +83,7 @@ class _Writer:
         self._usage = usage
 
     def _chunk(self, kind: str, choice: dict[str, Any] | None, **extra: Any) -> dict[str, Any]:
-        choices = [] if choice is None else [{"index": 0, "logprobs": None, **choice}]
+        choices = [] if choice is None else [{"index": 0, **choice}]
         return {**self._head, "object": kind, "system_fingerprint": None, "choices": choices, **extra}
 
 
@@ -90,10 +92,16 @@ class ChatWriter(_Writer):
 
     The rules of a stream: the role comes at once with a null content; one complete call a chunk, with nothing else in
     it; the finish reason in a chunk of its own; usage only when asked for; nothing but `data:` lines.
+
+    Args:
+        model: the name of the model.
+        usage: whether a stream ends with a usage chunk.
+        logprobs: whether the log-probabilities of the content's tokens are told.
     """
 
-    def __init__(self, model: str, *, usage: bool) -> None:
+    def __init__(self, model: str, *, usage: bool, logprobs: bool = False) -> None:
         super().__init__(model, prefix="chatcmpl", usage=usage)
+        self._logprobs = logprobs
         self._calls = 0
 
     def start(self) -> Iterator[dict[str, Any]]:
@@ -108,7 +116,7 @@ class ChatWriter(_Writer):
         """Yield the chunks of an event."""
         match event:
             case Text():
-                yield self._delta({"content": event.text})
+                yield self._delta({"content": event.text}, tokens=event.logprobs)
             case Reasoning():
                 yield self._delta({"reasoning_content": event.text})
             case ToolCall():
@@ -116,7 +124,7 @@ class ChatWriter(_Writer):
                 self._calls += 1
             case Finish():
                 reason = _finish_reason(event, has_calls=self._calls > 0)
-                yield self._delta({}, reason, timings=timings_of(event))
+                yield self._delta({}, reason, tokens=event.logprobs, timings=timings_of(event))
                 if self._usage:
                     yield self._chunk("chat.completion.chunk", None, usage=usage_of(event))
 
@@ -133,11 +141,15 @@ class ChatWriter(_Writer):
             # Clients of text-generation-webui of 2024 read the text from here.
             "text": answer.text,
             "finish_reason": _finish_reason(finish, has_calls=bool(answer.calls)),
+            "logprobs": chat_logprobs(answer.logprobs) if self._logprobs else None,
         }
         return self._chunk("chat.completion", choice, usage=usage_of(finish), timings=timings_of(finish))
 
-    def _delta(self, delta: dict[str, Any], reason: str | None = None, **extra: Any) -> dict[str, Any]:
-        return self._chunk("chat.completion.chunk", {"delta": delta, "finish_reason": reason}, **extra)
+    def _delta(
+        self, delta: dict[str, Any], reason: str | None = None, *, tokens: Sequence[TokenLogprob] = (), **extra: Any
+    ) -> dict[str, Any]:
+        choice = {"delta": delta, "finish_reason": reason, "logprobs": chat_logprobs(tokens) if tokens else None}
+        return self._chunk("chat.completion.chunk", choice, **extra)
 
 
 class CompletionWriter(_Writer):
@@ -148,10 +160,12 @@ class CompletionWriter(_Writer):
         usage: whether a stream ends with a usage chunk.
         before: text before the answer, the prompt when it is echoed.
         after: text after it.
+        logprobs: how many of the likeliest tokens are told for each token; None tells nothing.
     """
 
-    def __init__(self, model: str, *, usage: bool, before: str, after: str) -> None:
+    def __init__(self, model: str, *, usage: bool, before: str, after: str, logprobs: int | None = None) -> None:
         super().__init__(model, prefix="cmpl", usage=usage)
+        self._top = logprobs
         self._before = before
         self._after = after
 
@@ -167,9 +181,10 @@ class CompletionWriter(_Writer):
         """Yield the chunks of an event."""
         match event:
             case Text():
-                yield self._text(event.text)
+                yield self._text(event.text, tokens=event.logprobs)
             case Finish():
-                yield self._text(self._after, _finish_reason(event), timings=timings_of(event))
+                reason = _finish_reason(event)
+                yield self._text(self._after, reason, tokens=event.logprobs, timings=timings_of(event))
                 if self._usage:
                     yield self._chunk("text_completion", None, usage=usage_of(event))
             case _:
@@ -177,11 +192,20 @@ class CompletionWriter(_Writer):
 
     def whole(self, answer: Answer, finish: Finish) -> dict[str, Any]:
         """Return the answer in one piece."""
-        choice = {"text": self._before + answer.text + self._after, "finish_reason": _finish_reason(finish)}
+        text = self._before + answer.text + self._after
+        choice = {"text": text, "finish_reason": _finish_reason(finish), "logprobs": self._table(answer.logprobs)}
         return self._chunk("text_completion", choice, usage=usage_of(finish), timings=timings_of(finish))
 
-    def _text(self, text: str, reason: str | None = None, **extra: Any) -> dict[str, Any]:
-        return self._chunk("text_completion", {"text": text, "finish_reason": reason}, **extra)
+    def _text(
+        self, text: str, reason: str | None = None, *, tokens: Sequence[TokenLogprob] = (), **extra: Any
+    ) -> dict[str, Any]:
+        choice = {"text": text, "finish_reason": reason, "logprobs": self._table(tokens) if tokens else None}
+        return self._chunk("text_completion", choice, **extra)
+
+    def _table(self, tokens: Sequence[TokenLogprob]) -> dict[str, Any] | None:
+        if self._top is None:
+            return None
+        return completion_logprobs(tokens, top=self._top, offset=len(self._before))
 
 
 def _answer(

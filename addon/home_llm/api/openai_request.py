@@ -113,6 +113,8 @@ class ChatBody(StreamFields):
     max_completion_tokens: _MaxTokens = None
     enable_thinking: bool | None = None
     chat_template_kwargs: dict[str, Any] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     home_llm: _HomeLlm = _HomeLlm()
 
     def request(self) -> ChatRequest:
@@ -138,7 +140,15 @@ class ChatBody(StreamFields):
             render_tools=extension.render_tools,
             allowed_values={name: tuple(values) for name, values in extension.allowed_values.items()},
             template_arguments=arguments,
+            logprobs=self._logprobs(),
         )
+
+    def _logprobs(self) -> int | None:
+        if self.logprobs:
+            return self.top_logprobs or 0
+        if self.top_logprobs:
+            raise ApiError(400, "top_logprobs needs logprobs to be true.", param="top_logprobs")
+        return None
 
     def _constraint(self) -> Constraint | None:
         schema: Any = self.json_schema
@@ -167,6 +177,13 @@ class CompletionBody(StreamFields):
     max_tokens: _MaxTokens = 512
     echo: bool | None = None
     suffix: str | None = None
+    logprobs: Annotated[int, Field(ge=0, le=5)] | None = None
+
+    @pydantic.field_validator("logprobs", mode="before")
+    @classmethod
+    def _off(cls, value: Any) -> Any:
+        """Read the chat route's `false` as what it means, not as the number 0, which asks for the tokens alone."""
+        return None if value is False else value
 
     @pydantic.field_validator("prompt")
     @classmethod
@@ -190,6 +207,7 @@ class CompletionBody(StreamFields):
             sampling=self.sampling(),
             limits=self.limits(max_tokens(self.max_tokens, "max_tokens")),
             constraint=self.grammar_constraint(),
+            logprobs=self.logprobs,
         )
 
 

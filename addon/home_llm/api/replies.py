@@ -11,6 +11,7 @@ import flask
 from home_llm.api.errors import failure_body
 from home_llm.chat import Finish, Reasoning, Reply, Text, ToolCall
 from home_llm.chat.vocabulary import Event
+from home_llm.engine import TokenLogprob
 
 # How often to look whether the client is still there, and how long a stream may stay silent before it shows life.
 _POLL_SECONDS = 0.1
@@ -43,6 +44,7 @@ class Answer:
     text: str = ""
     reasoning: str = ""
     calls: list[ToolCall] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
     finish: Finish | None = None
 
     def add(self, event: Event) -> None:
@@ -50,11 +52,13 @@ class Answer:
         match event:
             case Text():
                 self.text += event.text
+                self.logprobs += event.logprobs
             case Reasoning():
                 self.reasoning += event.text
             case ToolCall():
                 self.calls.append(event)
             case Finish():
+                self.logprobs += event.logprobs
                 self.finish = event
 
 

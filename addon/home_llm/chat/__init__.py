@@ -1,6 +1,7 @@
 """From messages to tokens and from tokens to events: templates, tool markups, reasoning."""
 
-from home_llm.chat.chat import Chat, PromptTooLongError, Reply, RequestError
+from home_llm.chat.chat import Chat, PromptTooLongError, RequestError
+from home_llm.chat.reply import Reply
 from home_llm.chat.vocabulary import (
     ChatRequest,
     CompletionRequest,

@@ -3,41 +3,18 @@
 import dataclasses
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from home_llm.chat.guard import SpecialTokenGuard
-from home_llm.chat.markups import DEFAULT_MARKUP, MARKUPS, CallParser, Markup
+from home_llm.chat.markups import DEFAULT_MARKUP, MARKUPS, Markup
 from home_llm.chat.markups.base import bind_values
 from home_llm.chat.prompt import template_messages
 from home_llm.chat.reasoning import OPENING as THINK
 from home_llm.chat.reasoning import ReasoningSplitter
+from home_llm.chat.reply import Reply
 from home_llm.chat.template import CHATML, ChatTemplate, TemplateError
-from home_llm.chat.vocabulary import (
-    ChatRequest,
-    CompletionRequest,
-    Event,
-    Finish,
-    Limits,
-    Message,
-    NamedTool,
-    Reasoning,
-    Text,
-    Tool,
-    ToolCall,
-    Usage,
-)
-from home_llm.engine import (
-    Chunk,
-    Constraint,
-    ConstraintError,
-    ConstraintKind,
-    Done,
-    Engine,
-    Failed,
-    FinishReason,
-    Generation,
-    GenerationRequest,
-)
+from home_llm.chat.vocabulary import ChatRequest, CompletionRequest, Message, NamedTool, Tool
+from home_llm.engine import Constraint, ConstraintError, ConstraintKind, Engine, Generation, GenerationRequest
 from home_llm.llama import SamplingParameters
 
 _LOGGER = logging.getLogger(__name__)
@@ -106,7 +83,7 @@ class Chat:
         """
         return self._guard.unmark(self._render(request, self._markup(request), _chosen_tools(request)))
 
-    def warm(self, request: ChatRequest) -> "Reply":
+    def warm(self, request: ChatRequest) -> Reply:
         """Read a request's prompt into the cache, when nobody else wants anything, and keep it there.
 
         Where the user has not spoken yet, it is read as far as every prompt goes in which the user speaks next.
@@ -115,21 +92,16 @@ class Chat:
             RequestError: something in it is wrong.
             EngineClosedError: the model has been unloaded.
         """
-        return Reply(
-            self._submit(
-                self._beginning(request),
-                SamplingParameters(temperature=0),
-                Limits(max_tokens=0),
-                None,
-                param="messages",
-                visible=frozenset(),
-                background=True,
-            ),
-            None,
-            None,
+        read_only = GenerationRequest(
+            prompt=self._beginning(request),
+            max_tokens=0,
+            sampling=SamplingParameters(temperature=0),
+            background=True,
+            pinned=True,
         )
+        return Reply(self._submit(read_only, param="messages"), None, None)
 
-    def prepare(self, request: ChatRequest) -> "Reply":
+    def prepare(self, request: ChatRequest) -> Reply:
         """Check a request, render it and queue it.
 
         Raises:
@@ -144,18 +116,21 @@ class Chat:
         tools = _bound(chosen, request.allowed_values)
         _LOGGER.debug("Prompt: %s", prompt)
         visible = {self.model.special_token(marker) for marker in (*markup.markers, THINK, "</think>")}
-        generation = self._submit(
-            self._prompt_tokens(prompt),
-            request.sampling,
-            request.limits,
-            self._constraint(request, markup, tools),
-            param="messages",
-            visible=frozenset(token for token in visible if token is not None),
+        wanted = GenerationRequest(
+            prompt=self._prompt_tokens(prompt),
+            max_tokens=request.limits.max_tokens,
+            sampling=request.sampling,
+            constraint=self._constraint(request, markup, tools),
+            stop=request.limits.stop,
+            visible_tokens=frozenset(token for token in visible if token is not None),
+            ignore_end=request.limits.ignore_end,
+            logprobs=request.logprobs,
         )
+        generation = self._submit(wanted, param="messages")
         thinking = prompt.rstrip().endswith(THINK)
         return Reply(generation, markup.parser(tools) if tools else None, ReasoningSplitter(thinking=thinking))
 
-    def complete(self, request: CompletionRequest) -> "Reply":
+    def complete(self, request: CompletionRequest) -> Reply:
         """Check a completion request and queue it.
 
         Raises:
@@ -173,12 +148,18 @@ class Chat:
             if self.model.bos < 0:
                 raise RequestError("prompt must not be empty.", "prompt")
             tokens = [self.model.bos]
-        generation = self._submit(
-            tokens, request.sampling, request.limits, request.constraint, param="prompt", visible=frozenset()
+        wanted = GenerationRequest(
+            prompt=tuple(tokens),
+            max_tokens=request.limits.max_tokens,
+            sampling=request.sampling,
+            constraint=request.constraint,
+            stop=request.limits.stop,
+            ignore_end=request.limits.ignore_end,
+            logprobs=request.logprobs,
         )
-        return Reply(generation, None, None)
+        return Reply(self._submit(wanted, param="prompt"), None, None)
 
-    def _beginning(self, request: ChatRequest) -> list[int]:
+    def _beginning(self, request: ChatRequest) -> tuple[int, ...]:
         """Return the tokens that prompts begin with which go on from the messages of a request.
 
         How a template ends a prompt is not among them: no other prompt goes on from there, and a memory that cannot be
@@ -195,38 +176,17 @@ class Chat:
             # A template that does not let the user speak here.
             return whole
         common = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
-        return [token for token, _ in common] or whole
+        return tuple(token for token, _ in common) or whole
 
-    def _prompt_tokens(self, prompt: str) -> list[int]:
+    def _prompt_tokens(self, prompt: str) -> tuple[int, ...]:
         add_bos = self.model.add_bos and not prompt.startswith(self._bos or "\0")
-        return self._guard.tokenize(prompt, add_special=add_bos)
+        return tuple(self._guard.tokenize(prompt, add_special=add_bos))
 
-    def _submit(
-        self,
-        tokens: Sequence[int],
-        sampling: SamplingParameters,
-        limits: Limits,
-        constraint: Constraint | None,
-        *,
-        param: str,
-        visible: frozenset[int],
-        background: bool = False,
-    ) -> Generation:
-        if len(tokens) >= self.engine.n_ctx:
-            raise PromptTooLongError(len(tokens), self.engine.n_ctx, param)
-        if wrong := self.model.invalid_tokens(sampling.logit_bias):
+    def _submit(self, request: GenerationRequest, *, param: str) -> Generation:
+        if len(request.prompt) >= self.engine.n_ctx:
+            raise PromptTooLongError(len(request.prompt), self.engine.n_ctx, param)
+        if wrong := self.model.invalid_tokens(request.sampling.logit_bias):
             raise RequestError(f"logit_bias names tokens that the model does not have: {wrong[:5]}.", "logit_bias")
-        request = GenerationRequest(
-            prompt=tuple(tokens),
-            max_tokens=limits.max_tokens,
-            sampling=sampling,
-            constraint=constraint,
-            stop=limits.stop,
-            visible_tokens=visible,
-            ignore_end=limits.ignore_end,
-            background=background,
-            pinned=background,
-        )
         try:
             return self.engine.submit(request)
         except ConstraintError as error:
@@ -306,61 +266,3 @@ def _bound(tools: Sequence[Tool], allowed: dict[str, tuple[str, ...]]) -> tuple[
     The prompt shows them unbound: allowed values bind the grammar and cost no prompt token.
     """
     return tuple(dataclasses.replace(tool, parameters=bind_values(tool.parameters, allowed)) for tool in tools)
-
-
-class Reply:
-    """An answer on its way. For one reader; `cancel` may come from any thread."""
-
-    def __init__(self, generation: Generation, parser: CallParser | None, reasoning: ReasoningSplitter | None) -> None:
-        self._generation = generation
-        self._parser = parser
-        self._reasoning = reasoning
-        self.finished = False
-
-    def cancel(self) -> None:
-        """Stop as soon as possible."""
-        self._generation.cancel()
-
-    def poll(self, timeout: float) -> list[Event]:
-        """Return the events of the next piece, none when `timeout` seconds pass or a piece is held back.
-
-        Raises:
-            Exception: whatever broke the generation.
-        """
-        event = self._generation.next_event(timeout)
-        if event is None:
-            return []
-        if isinstance(event, Failed):
-            self.finished = True
-            raise event.error
-        if isinstance(event, Chunk):
-            _LOGGER.debug("Answer: %s", event.text)
-            return list(self._parse(event.text))
-        self.finished = True
-        return [*self._rest(event), _finish(event)]
-
-    def events(self) -> Iterator[Event]:
-        """Yield every event up to Finish, waiting as long as it takes."""
-        while not self.finished:
-            yield from self.poll(60.0)
-
-    def _parse(self, text: str) -> Iterator[Event]:
-        for event in self._reasoning.feed(text) if self._reasoning else (Text(text),):
-            yield from self._calls(event)
-
-    def _calls(self, event: Text | Reasoning) -> Iterator[Text | Reasoning | ToolCall]:
-        if self._parser is None or isinstance(event, Reasoning):
-            yield event
-        else:
-            yield from self._parser.feed(event.text)
-
-    def _rest(self, done: Done) -> Iterator[Event]:
-        if self._reasoning is not None:
-            for event in self._reasoning.close():
-                yield from self._calls(event)
-        if self._parser is not None:
-            yield from self._parser.close(truncated=done.reason is not FinishReason.STOP)
-
-
-def _finish(done: Done) -> Finish:
-    return Finish(done.reason, Usage.of(done.timings), done.timings, done.stop)

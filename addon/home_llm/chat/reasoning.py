@@ -38,6 +38,6 @@ class ReasoningSplitter:
             text = piece.text.lstrip() if self._trim else piece.text
             if text:
                 self._trim = False
-                yield Text(text)
+                yield Text(text, at=piece.at + len(piece.text) - len(text))
         else:
             self._trim = True

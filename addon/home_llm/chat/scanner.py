@@ -1,23 +1,35 @@
 """The incremental scanner that the tool markups and the reasoning splitter build on."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from home_llm.engine.text import overlap
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """A piece of text outside of any block; never empty."""
+    """A piece of text outside of any block; never empty.
+
+    Attributes:
+        text: the piece.
+        at: where in the text it begins, in characters.
+    """
 
     text: str
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A piece of text inside a block; never empty."""
+    """A piece of text inside a block; never empty.
+
+    Attributes:
+        text: the piece.
+        at: where in the text it begins, in characters.
+    """
 
     text: str
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +62,24 @@ class BlockScanner:
         self._opening = opening
         self._closing = closing
         self._held = ""
+        # Where what is held back begins.
+        self._at = 0
         self._inside = inside
 
     def feed(self, text: str) -> Iterator[Piece]:
         """Yield what is certain now."""
         self._held += text
         while (index := self._held.find(self._marker)) >= 0:
-            before, after = self._held[:index], self._held[index + len(self._marker) :]
-            yield from self._pieces(before)
+            yield from self._pieces(index)
+            self._drop(len(self._marker))
             if self._inside:
                 yield Closed(complete=True)
             self._inside = not self._inside
-            self._held = after
-        certain = len(self._held) - overlap(self._held, self._marker)
-        text, self._held = self._held[:certain], self._held[certain:]
-        yield from self._pieces(text)
+        yield from self._pieces(len(self._held) - overlap(self._held, self._marker))
 
     def close(self) -> Iterator[Piece]:
         """Yield what was held back, at the end of the text."""
-        text, self._held = self._held, ""
-        yield from self._pieces(text)
+        yield from self._pieces(len(self._held))
         if self._inside:
             self._inside = False
             yield Closed(complete=False)
@@ -78,6 +88,13 @@ class BlockScanner:
     def _marker(self) -> str:
         return self._closing if self._inside else self._opening
 
-    def _pieces(self, text: str) -> Iterator[Piece]:
-        if text:
-            yield Inside(text) if self._inside else Outside(text)
+    def _pieces(self, length: int) -> Iterator[Piece]:
+        """Pass on so many of the characters that are held back."""
+        if text := self._held[:length]:
+            at = self._at
+            self._drop(length)
+            yield Inside(text, at) if self._inside else Outside(text, at)
+
+    def _drop(self, length: int) -> None:
+        self._held = self._held[length:]
+        self._at += length

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from home_llm.engine import Constraint, FinishReason, Timings
+from home_llm.engine import Constraint, FinishReason, Timings, TokenLogprob
 from home_llm.llama import SamplingParameters
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -115,6 +115,7 @@ class ChatRequest:
         allowed_values: by parameter name, the only strings that a call may give for it.
         template: a Jinja chat template in place of the model's.
         template_arguments: variables for the chat template.
+        logprobs: how many of the likeliest tokens to tell for each token of the content; None tells nothing.
     """
 
     messages: tuple[Message, ...]
@@ -129,6 +130,7 @@ class ChatRequest:
     allowed_values: dict[str, tuple[str, ...]] = field(default_factory=dict)
     template: str | None = None
     template_arguments: dict[str, Any] = field(default_factory=dict)
+    logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +142,29 @@ class CompletionRequest:
         sampling: how to choose tokens.
         limits: when to stop.
         constraint: what the continuation must match.
+        logprobs: how many of the likeliest tokens to tell for each token; None tells nothing.
     """
 
     prompt: str | tuple[int, ...]
     sampling: SamplingParameters = field(default_factory=SamplingParameters)
     limits: Limits = field(default_factory=Limits)
     constraint: Constraint | None = None
+    logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of what is said."""
+    """A piece of what is said.
+
+    Attributes:
+        text: the piece.
+        at: where it begins in the text that it was taken from, in characters.
+        logprobs: of its tokens, where they were asked for; each token is told once.
+    """
 
     text: str
+    at: int = field(default=0, compare=False, kw_only=True)
+    logprobs: tuple[TokenLogprob, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +203,14 @@ class Finish:
         usage: tokens.
         timings: milliseconds.
         stop: the stop string that ended it, if one did.
+        logprobs: of tokens that came with no piece of text.
     """
 
     reason: FinishReason
     usage: Usage
     timings: Timings
     stop: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 Event = Text | Reasoning | ToolCall | Finish

@@ -11,6 +11,7 @@ from home_llm.engine.generation import (
     GenerationRequest,
     Timings,
 )
+from home_llm.engine.logprobs import Logprob, TokenLogprob
 from home_llm.engine.totals import Totals
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "FinishReason",
     "Generation",
     "GenerationRequest",
+    "Logprob",
     "Timings",
+    "TokenLogprob",
     "Totals",
 ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from home_llm.engine.constraint import Constraint
+from home_llm.engine.logprobs import TokenLogprob
 from home_llm.llama import SamplingParameters
 
 
@@ -33,6 +34,8 @@ class GenerationRequest:
         ignore_end: go on after an end-of-generation token.
         background: give way to every request that is not.
         pinned: keep what is read of this prompt in the cache as long as there is anything else to forget.
+        logprobs: tell how likely each token was, and name so many of the likeliest in its place; 0 names none, None
+            tells nothing. Every token is then chosen by itself: none is forced by the constraint, and none guessed.
     """
 
     prompt: tuple[int, ...]
@@ -44,6 +47,7 @@ class GenerationRequest:
     ignore_end: bool = False
     background: bool = False
     pinned: bool = False
+    logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,15 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of the answer, whole UTF-8 characters, never empty."""
+    """A piece of the answer, whole UTF-8 characters, never empty.
+
+    Attributes:
+        text: the piece.
+        logprobs: the tokens whose text ends in it, where they were asked for.
+    """
 
     text: str
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +94,14 @@ class Done:
         reason: why it ended.
         timings: what it cost.
         stop: the stop string that ended it, if one did.
+        logprobs: of tokens without a text of their own, such as a character that was not finished. What a stop string
+            cut off is not among them.
     """
 
     reason: FinishReason
     timings: Timings
     stop: str | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence as Tokens
 from home_llm.engine.cache import CachedSequence
 from home_llm.engine.constraint import Matcher
 from home_llm.engine.generation import Chunk, Done, Failed, FinishReason, Generation, Timings
+from home_llm.engine.logprobs import LogprobRecorder
 from home_llm.engine.speculation import PhraseIndex
 from home_llm.engine.text import TextAssembler
 from home_llm.llama import Context, Model, Sampler
@@ -37,6 +38,8 @@ class Sequence:
         self._context = context
         self._matcher = matcher
         self._text = TextAssembler(self.request.stop)
+        top = self.request.logprobs
+        self._logprobs = None if top is None else LogprobRecorder(model, top)
         self._sampler: Sampler | None = None
         self._ends = frozenset() if self.request.ignore_end else frozenset(model.end_of_generation)
         self._phrases = PhraseIndex()
@@ -126,16 +129,16 @@ class Sequence:
 
     def drafts(self, count: int) -> list[int]:
         """Return up to `count` guesses at what comes after the pending tokens."""
-        if not self.speaking:
+        if not self.speaking or self._logprobs is not None:
             return []
         return self._phrases.draft(self.tokens, min(count, self._limit - self._predicted - 1))
 
     def finish(self, reason: FinishReason) -> None:
         """End the generation."""
         self._close()
-        if tail := self._text.close():
-            self.generation.put(Chunk(tail))
-        self.generation.put(Done(reason, self.timings(), self._text.stopped_by))
+        self._say(self._text.close())
+        rest = () if self._logprobs is None or self._text.stopped_by is not None else self._logprobs.rest()
+        self.generation.put(Done(reason, self.timings(), self._text.stopped_by, rest))
 
     def fail(self, error: Exception) -> None:
         """End the generation with an error."""
@@ -144,12 +147,16 @@ class Sequence:
 
     def _choose(self, index: int) -> int:
         assert self._sampler is not None  # noqa: S101 - begin() comes first
+        if self._logprobs is not None:
+            self._logprobs.look(self._context.logits(index))
         if self._matcher is not None:
             self._matcher.mask(self._context.logits(index))
         return self._sampler.sample(self._context, index)
 
     def _accept_forced(self) -> None:
         """Make the tokens that the constraint leaves no choice about part of the answer."""
+        if self._logprobs is not None:
+            return
         for token in self._matcher.forced() if self._matcher is not None else ():
             if not self._accept(token):
                 return
@@ -159,8 +166,11 @@ class Sequence:
         self.tokens.append(token)
         self._predicted += 1
         piece = self._model.piece(token, special=token in self.request.visible_tokens)
-        if text := self._text.feed(piece):
-            self.generation.put(Chunk(text))
+        start = self._text.start
+        text = self._text.feed(piece)
+        if self._logprobs is not None:
+            self._logprobs.chose(token, start, self._text.end)
+        self._say(text)
         if self._matcher is not None:
             self._matcher.consume(token)
         if self._text.stopped_by is not None or (self._matcher is not None and self._matcher.stopped):
@@ -168,6 +178,12 @@ class Sequence:
         elif self._predicted >= self._limit:
             self.finish(FinishReason.LENGTH)
         return not self.finished
+
+    def _say(self, text: str) -> None:
+        """Send a piece of the answer, and the tokens that end in it."""
+        if text:
+            logprobs = () if self._logprobs is None else self._logprobs.take(self._text.released)
+            self.generation.put(Chunk(text, logprobs))
 
     @property
     def _limit(self) -> int:

@@ -18,14 +18,33 @@ class TextAssembler:
         self._stop = [text for text in stop if text]
         self._held = ""
         self.stopped_by: str | None = None
+        # How many characters there are, held back or not, and how many of them were returned.
+        self._decoded = 0
+        self.released = 0
+
+    @property
+    def start(self) -> int:
+        """Where the text of the next token begins, in characters."""
+        return self._decoded
+
+    @property
+    def end(self) -> int:
+        """Where the text of the last token ends, in characters; a character that is not complete counts."""
+        unfinished, _ = self._decoder.getstate()
+        return self._decoded + bool(unfinished)
 
     def feed(self, piece: bytes) -> str:
         """Add the bytes of a token and return the text that is now certain; sets `stopped_by` at a stop string."""
-        return self._release(self._decoder.decode(piece))
+        text = self._decoder.decode(piece)
+        self._decoded += len(text)
+        text = self._release(text)
+        self.released += len(text)
+        return text
 
     def close(self) -> str:
         """Return the text that was held back, at the end of the generation; half a character is dropped."""
         tail, self._held = self._held, ""
+        self.released += len(tail)
         return tail
 
     def _release(self, text: str) -> str:

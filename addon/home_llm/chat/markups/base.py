@@ -13,7 +13,10 @@ MAX_CALLS = 16
 
 
 class CallParser(Protocol):
-    """Reads calls out of a stream of text, one generation each."""
+    """Reads calls out of a stream of text, one generation each.
+
+    A Text that it yields tells where in all that it was fed it begins.
+    """
 
     def feed(self, text: str) -> Iterator[Text | ToolCall]:
         """Yield what is certain now: never a piece of markup, every call complete."""

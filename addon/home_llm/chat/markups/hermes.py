@@ -85,8 +85,10 @@ class HermesParser:
     def __init__(self) -> None:
         self._scanner = BlockScanner(OPENING, CLOSING)
         self._block = ""
+        self._block_at = 0
         # Blank text before the first word and around calls is layout of the markup, not speech.
         self._blank = ""
+        self._blank_at = 0
         self._spoken = False
 
     def feed(self, text: str) -> Iterator[Text | ToolCall]:
@@ -101,14 +103,15 @@ class HermesParser:
             if not (truncated and isinstance(piece, Outside) and len(piece.text) > 1):
                 yield from self._read(piece, truncated=truncated)
         if self._spoken and self._blank:
-            yield Text(self._blank)
+            yield Text(self._blank, at=self._blank_at)
             self._blank = ""
 
     def _read(self, piece: object, *, truncated: bool) -> Iterator[Text | ToolCall]:
         if isinstance(piece, Inside):
+            self._block_at = self._block_at if self._block else piece.at
             self._block += piece.text
         elif isinstance(piece, Outside):
-            yield from self._say(piece.text)
+            yield from self._say(piece.text, piece.at)
         else:
             block, self._block = self._block, ""
             self._blank, self._spoken = "", False
@@ -116,15 +119,17 @@ class HermesParser:
             if call is not None:
                 yield call
             elif not truncated and block.strip():
-                yield from self._say(block.strip())
+                yield from self._say(block.strip(), self._block_at + len(block) - len(block.lstrip()))
 
-    def _say(self, text: str) -> Iterator[Text]:
+    def _say(self, text: str, at: int) -> Iterator[Text]:
+        at -= len(self._blank)
         text = self._blank + text
         stripped = text.rstrip()
-        self._blank = text[len(stripped) :]
+        self._blank, self._blank_at = text[len(stripped) :], at + len(stripped)
         if stripped:
-            yield Text(stripped if self._spoken else stripped.lstrip())
+            said = stripped if self._spoken else stripped.lstrip()
             self._spoken = True
+            yield Text(said, at=at + len(stripped) - len(said))
 
 
 def read_call(text: str) -> ToolCall | None:

@@ -74,6 +74,8 @@ class HomeParser:
     def __init__(self, tools: Sequence[Tool]) -> None:
         self._tools = {tool.name: tool for tool in tools}
         self._line = ""
+        # Where the line begins, or what is left of it.
+        self._at = 0
         self._speaking = False
         self._after_call = False
 
@@ -98,16 +100,21 @@ class HomeParser:
         if call is None:
             if self._line or not self._after_call:
                 yield from self._speak(newline)
+            else:
+                self._at += len(newline)
             self._speaking = False
         else:
+            self._at += len(self._line) + len(newline)
             self._line, self._after_call = "", True
             yield call
 
     def _speak(self, newline: str) -> Iterator[Text]:
         text, self._line = self._line + newline, ""
+        at = self._at
+        self._at += len(text)
         if text:
             self._speaking, self._after_call = True, False
-            yield Text(text)
+            yield Text(text, at=at)
 
     def _may_be_call(self) -> bool:
         if self._speaking:

@@ -1,0 +1,90 @@
+"""An answer on its way: the engine's events as events of the one vocabulary."""
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+
+from home_llm.chat.content import ContentTokens, Positions
+from home_llm.chat.markups import CallParser
+from home_llm.chat.reasoning import ReasoningSplitter
+from home_llm.chat.vocabulary import Event, Finish, Reasoning, Text, ToolCall, Usage
+from home_llm.engine import Chunk, Done, Failed, FinishReason, Generation
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Reply:
+    """An answer on its way. For one reader; `cancel` may come from any thread."""
+
+    def __init__(self, generation: Generation, parser: CallParser | None, reasoning: ReasoningSplitter | None) -> None:
+        self._generation = generation
+        self._parser = parser
+        self._reasoning = reasoning
+        self._received = 0
+        # Where in the answer stands what the parser was given, which is not the reasoning.
+        self._positions = Positions()
+        self._tokens = ContentTokens()
+        self.finished = False
+
+    def cancel(self) -> None:
+        """Stop as soon as possible."""
+        self._generation.cancel()
+
+    def poll(self, timeout: float) -> list[Event]:
+        """Return the events of the next piece, none when `timeout` seconds pass or a piece is held back.
+
+        Raises:
+            Exception: whatever broke the generation.
+        """
+        event = self._generation.next_event(timeout)
+        if event is None:
+            return []
+        if isinstance(event, Failed):
+            self.finished = True
+            raise event.error
+        if isinstance(event, Chunk):
+            _LOGGER.debug("Answer: %s", event.text)
+            self._tokens.arrived(event.logprobs)
+            return list(self._parse(event.text))
+        self.finished = True
+        events: list[Event] = list(self._rest(event))
+        rest = self._tokens.rest(event.logprobs)
+        return [*events, Finish(event.reason, Usage.of(event.timings), event.timings, event.stop, rest)]
+
+    def events(self) -> Iterator[Event]:
+        """Yield every event up to Finish, waiting as long as it takes."""
+        while not self.finished:
+            yield from self.poll(60.0)
+
+    def _parse(self, text: str) -> Iterator[Event]:
+        whole = Text(text, at=self._received)
+        self._received += len(text)
+        for event in self._reasoning.feed(text) if self._reasoning else (whole,):
+            yield from self._calls(event)
+
+    def _calls(self, event: Text | Reasoning) -> Iterator[Event]:
+        if isinstance(event, Reasoning):
+            yield event
+        elif self._parser is None:
+            yield self._with_tokens(event, [(event.at, event.at + len(event.text))])
+        else:
+            self._positions.passed(event.at, len(event.text))
+            yield from self._parsed(self._parser.feed(event.text))
+
+    def _parsed(self, events: Iterator[Text | ToolCall]) -> Iterator[Event]:
+        for event in events:
+            if isinstance(event, Text):
+                yield self._with_tokens(event, self._positions.ranges(event.at, len(event.text)))
+            else:
+                yield event
+
+    def _with_tokens(self, text: Text, ranges: list[tuple[int, int]]) -> Text:
+        tokens = self._tokens.said(ranges)
+        return dataclasses.replace(text, logprobs=tokens) if tokens else text
+
+    def _rest(self, done: Done) -> Iterator[Event]:
+        if self._reasoning is not None:
+            for event in self._reasoning.close():
+                yield from self._calls(event)
+        if self._parser is not None:
+            yield from self._parsed(self._parser.close(truncated=done.reason is not FinishReason.STOP))
