@@ -18,6 +18,26 @@ from home_llm.engine import Constraint, ConstraintKind
 
 _MaxTokens = Annotated[int, Field(ge=-1)] | None
 
+# Deeper than any schema that means something, and less than what the constraint compiler's JSON reader takes.
+_MOST_NESTED = 96
+
+
+def _flat_enough(value: dict[str, Any]) -> dict[str, Any]:
+    level: list[Any] = [value]
+    for _ in range(_MOST_NESTED):
+        level = [
+            part
+            for outer in level
+            for part in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(part, dict | list)
+        ]
+        if not level:
+            return value
+    raise ValueError(f"it is nested deeper than {_MOST_NESTED} levels")
+
+
+_Schema = Annotated[dict[str, Any], pydantic.AfterValidator(_flat_enough)]
+
 
 class _Function(Lenient):
     name: str
@@ -47,7 +67,7 @@ class _Message(Lenient):
 class _ToolFunction(Lenient):
     name: Annotated[str, Field(min_length=1, max_length=256)]
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: _Schema | None = None
 
 
 class _Tool(Lenient):
@@ -67,13 +87,13 @@ class _NamedChoice(Lenient):
 class _JsonSchema(Lenient):
     name: str | None = None
     # `schema` is a method of pydantic's models.
-    schema_: dict[str, Any] | bool | None = Field(None, alias="schema")
+    schema_: _Schema | bool | None = Field(None, alias="schema")
 
 
 class _ResponseFormat(Lenient):
     type: Literal["text", "json_object", "json_schema"]
     json_schema: _JsonSchema | None = None
-    schema_: dict[str, Any] | None = Field(None, alias="schema")
+    schema_: _Schema | None = Field(None, alias="schema")
 
 
 class _StreamOptions(Lenient):
@@ -84,6 +104,8 @@ class _HomeLlm(Lenient):
     tool_markup: str | None = None
     render_tools: bool = True
     allowed_values: dict[str, list[str]] = Field(default_factory=dict)
+    choice: Annotated[list[str], Field(min_length=1)] | None = None
+    regex: Annotated[str, Field(min_length=1)] | None = None
 
 
 class StreamFields(SamplingFields):
@@ -108,7 +130,7 @@ class ChatBody(StreamFields):
     tool_choice: Literal["auto", "none", "required"] | _NamedChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: _ResponseFormat | None = None
-    json_schema: dict[str, Any] | None = None
+    json_schema: _Schema | None = None
     max_tokens: _MaxTokens = None
     max_completion_tokens: _MaxTokens = None
     enable_thinking: bool | None = None
@@ -151,23 +173,35 @@ class ChatBody(StreamFields):
         return None
 
     def _constraint(self) -> Constraint | None:
-        schema: Any = self.json_schema
+        extension = self.home_llm
+        asked: dict[str, Constraint | None] = {
+            "response_format": self._format(),
+            "json_schema": _bound(ConstraintKind.JSON_SCHEMA, self.json_schema),
+            "grammar": self.grammar_constraint(),
+            "home_llm.choice": _bound(ConstraintKind.CHOICE, extension.choice),
+            "home_llm.regex": None if extension.regex is None else Constraint(ConstraintKind.REGEX, extension.regex),
+        }
+        given = {name: constraint for name, constraint in asked.items() if constraint is not None}
+        if len(given) > 1:
+            first, second, *_ = given
+            raise ApiError(
+                400, f"{second} cannot be combined with {first}: an answer is bound in one way.", param=second
+            )
+        return next(iter(given.values()), None)
+
+    def _format(self) -> Constraint | None:
         answer = self.response_format
-        if answer is not None and answer.type == "json_object":
-            schema = answer.schema_ if answer.schema_ is not None else {"type": "object"}
-        elif answer is not None and answer.type == "json_schema":
-            if answer.json_schema is None or answer.json_schema.schema_ is None:
-                raise ApiError(
-                    400,
-                    "response_format.json_schema.schema is missing.",
-                    param="response_format.json_schema.schema",
-                )
-            schema = answer.json_schema.schema_
-        if schema is None:
-            return self.grammar_constraint()
-        if self.grammar:
-            raise ApiError(400, "grammar cannot be combined with a JSON schema.", param="grammar")
-        return Constraint(ConstraintKind.JSON_SCHEMA, json.dumps(schema))
+        if answer is None or answer.type == "text":
+            return None
+        if answer.type == "json_object":
+            return _bound(
+                ConstraintKind.JSON_SCHEMA, answer.schema_ if answer.schema_ is not None else {"type": "object"}
+            )
+        if answer.json_schema is None or answer.json_schema.schema_ is None:
+            raise ApiError(
+                400, "response_format.json_schema.schema is missing.", param="response_format.json_schema.schema"
+            )
+        return _bound(ConstraintKind.JSON_SCHEMA, answer.json_schema.schema_)
 
 
 class CompletionBody(StreamFields):
@@ -220,6 +254,11 @@ def max_tokens(value: int | None, param: str) -> int | None:
     if value == 0:
         raise ApiError(400, f"{param} must be at least 1.", param=param)
     return None if value == -1 else value
+
+
+def _bound(kind: ConstraintKind, value: Any) -> Constraint | None:
+    """Return a constraint that is written in JSON, or None where there is none."""
+    return None if value is None else Constraint(kind, json.dumps(value))
 
 
 def _messages(messages: Sequence[_Message]) -> tuple[Message, ...]:

@@ -1,6 +1,7 @@
 """From messages to tokens and from tokens to events: templates, tool markups, reasoning."""
 
-from home_llm.chat.chat import Chat, PromptTooLongError, RequestError
+from home_llm.chat.chat import Chat
+from home_llm.chat.errors import PromptTooLongError, RequestError
 from home_llm.chat.reply import Reply
 from home_llm.chat.vocabulary import (
     ChatRequest,

@@ -5,49 +5,30 @@ import itertools
 import logging
 from collections.abc import Sequence
 
+from home_llm.chat.errors import PromptTooLongError, RequestError
 from home_llm.chat.guard import SpecialTokenGuard
 from home_llm.chat.markups import DEFAULT_MARKUP, MARKUPS, Markup
-from home_llm.chat.markups.base import bind_values
 from home_llm.chat.prompt import template_messages
+from home_llm.chat.reasoning import CLOSING as THOUGHT
 from home_llm.chat.reasoning import OPENING as THINK
 from home_llm.chat.reasoning import ReasoningSplitter
 from home_llm.chat.reply import Reply
 from home_llm.chat.template import CHATML, ChatTemplate, TemplateError
+from home_llm.chat.tools import bound_tools, chosen_tools
 from home_llm.chat.vocabulary import ChatRequest, CompletionRequest, Message, NamedTool, Tool
-from home_llm.engine import Constraint, ConstraintError, ConstraintKind, Engine, Generation, GenerationRequest
+from home_llm.engine import (
+    Constraint,
+    ConstraintError,
+    ConstraintKind,
+    Engine,
+    Generation,
+    GenerationRequest,
+    Thinking,
+    as_rule,
+)
 from home_llm.llama import SamplingParameters
 
 _LOGGER = logging.getLogger(__name__)
-
-
-class RequestError(ValueError):
-    """The request cannot be answered as it is.
-
-    Attributes:
-        param: the field that is at fault.
-    """
-
-    def __init__(self, message: str, param: str | None = None) -> None:
-        super().__init__(message)
-        self.param = param
-
-
-class PromptTooLongError(RequestError):
-    """The prompt does not fit the context.
-
-    Attributes:
-        n_prompt_tokens: its length.
-        n_ctx: what there is room for.
-    """
-
-    def __init__(self, n_prompt_tokens: int, n_ctx: int, param: str) -> None:
-        super().__init__(
-            f"The prompt has {n_prompt_tokens} tokens and the context holds {n_ctx}. "
-            "Shorten it, expose fewer entities, or set a larger context size.",
-            param,
-        )
-        self.n_prompt_tokens = n_prompt_tokens
-        self.n_ctx = n_ctx
 
 
 class Chat:
@@ -81,7 +62,7 @@ class Chat:
         Raises:
             RequestError: the template refuses the messages, or a tool is wrong.
         """
-        return self._guard.unmark(self._render(request, self._markup(request), _chosen_tools(request)))
+        return self._guard.unmark(self._render(request, self._markup(request), chosen_tools(request)))
 
     def warm(self, request: ChatRequest) -> Reply:
         """Read a request's prompt into the cache, when nobody else wants anything, and keep it there.
@@ -111,24 +92,26 @@ class Chat:
         if not request.messages:
             raise RequestError("messages must hold at least one message.", "messages")
         markup = self._markup(request)
-        chosen = _chosen_tools(request)
+        chosen = chosen_tools(request)
         prompt = self._render(request, markup, chosen)
-        tools = _bound(chosen, request.allowed_values)
+        tools = bound_tools(chosen, request.allowed_values)
         _LOGGER.debug("Prompt: %s", prompt)
-        visible = {self.model.special_token(marker) for marker in (*markup.markers, THINK, "</think>")}
+        visible = {self.model.special_token(marker) for marker in (*markup.markers, THINK, THOUGHT)}
+        thinking = _thinking(prompt, self._template_of(request))
         wanted = GenerationRequest(
             prompt=self._prompt_tokens(prompt),
             max_tokens=request.limits.max_tokens,
             sampling=request.sampling,
             constraint=self._constraint(request, markup, tools),
+            thinking=thinking,
             stop=request.limits.stop,
             visible_tokens=frozenset(token for token in visible if token is not None),
             ignore_end=request.limits.ignore_end,
             logprobs=request.logprobs,
         )
         generation = self._submit(wanted, param="messages")
-        thinking = prompt.rstrip().endswith(THINK)
-        return Reply(generation, markup.parser(tools) if tools else None, ReasoningSplitter(thinking=thinking))
+        reasoning = ReasoningSplitter(thinking=_ends_thinking(prompt))
+        return Reply(generation, markup.parser(tools) if tools else None, reasoning)
 
     def complete(self, request: CompletionRequest) -> Reply:
         """Check a completion request and queue it.
@@ -165,7 +148,7 @@ class Chat:
         How a template ends a prompt is not among them: no other prompt goes on from there, and a memory that cannot be
         cut could not be used for any.
         """
-        markup, tools = self._markup(request), _chosen_tools(request)
+        markup, tools = self._markup(request), chosen_tools(request)
         whole = self._prompt_tokens(self._render(request, markup, tools))
         if request.messages and request.messages[-1].role == "user":
             return whole
@@ -190,6 +173,9 @@ class Chat:
         try:
             return self.engine.submit(request)
         except ConstraintError as error:
+            if request.constraint is not None and request.constraint.kind is ConstraintKind.LARK:
+                # Written here, out of the tools.
+                raise RequestError(f"The answer cannot be bound to these tools: {error}.", "tools") from error
             raise RequestError(f"{error}.") from error
 
     def _own_template(self) -> ChatTemplate:
@@ -203,6 +189,11 @@ class Chat:
             _LOGGER.warning("%s: %s; ChatML is used instead", self.model.path.name, error)
             return ChatTemplate(CHATML, bos=self._bos, eos=self._eos)
 
+    def _template_of(self, request: ChatRequest) -> ChatTemplate:
+        if request.template is None:
+            return self._template
+        return ChatTemplate(request.template, bos=self._bos, eos=self._eos)
+
     def _markup(self, request: ChatRequest) -> Markup:
         try:
             return MARKUPS[request.tool_markup or DEFAULT_MARKUP]
@@ -213,10 +204,8 @@ class Chat:
             ) from None
 
     def _render(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> str:
-        template = self._template
         try:
-            if request.template is not None:
-                template = ChatTemplate(request.template, bos=self._bos, eos=self._eos)
+            template = self._template_of(request)
             native = template.knows_tools and request.render_tools and request.tool_markup is None
             messages = template_messages(request, tools, markup, native=native, guard=self._guard.mark)
             rendered = [tool.as_openai for tool in tools] if native else []
@@ -225,44 +214,44 @@ class Chat:
             raise RequestError(f"{error}.", "messages") from error
 
     def _constraint(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> Constraint | None:
-        """Return what binds the answer: calls where one is required, else what the client asked for, else the tools."""
-        choice = request.tool_choice
+        """Return what binds the answer: calls, what the client asked for, or either where no call is required."""
+        choice, answer = request.tool_choice, None
         required = choice == "required" or isinstance(choice, NamedTool)
-        if not tools or (request.constraint is not None and not required):
+        if not tools:
             return request.constraint
-        if request.constraint is not None:
+        if request.constraint is not None and required:
             _LOGGER.warning("A request requires a tool and has a grammar too: the tool wins")
+        elif request.constraint is not None:
+            try:
+                answer = as_rule(request.constraint)
+            except ConstraintError as error:
+                raise RequestError(f"{error}.") from error
+            if answer is None:
+                # A grammar with rules of its own.
+                return request.constraint
         lark = markup.grammar(
             tools,
             required=required,
             parallel=request.parallel_tool_calls,
             is_special=lambda text: self.model.special_token(text) is not None,
+            answer=answer,
         )
         return None if lark is None else Constraint(ConstraintKind.LARK, lark)
 
 
-def _chosen_tools(request: ChatRequest) -> tuple[Tool, ...]:
-    """Return the tools that may be called.
+def _ends_thinking(prompt: str) -> bool:
+    """Return whether a prompt has the model think first."""
+    return prompt.rstrip().endswith(THINK)
 
-    Raises:
-        RequestError: the tool choice names none of them.
+
+def _thinking(prompt: str, template: ChatTemplate) -> Thinking | None:
+    """Return how the model may think before its answer.
+
+    It does where the prompt has it think, and it may where its template knows of thoughts and the prompt does not tell
+    that they are over. Other models never think: what their answer begins with is the answer.
     """
-    choice = request.tool_choice
-    if choice == "none":
-        return ()
-    if isinstance(choice, NamedTool):
-        named = tuple(tool for tool in request.tools if tool.name == choice.name)
-        if not named:
-            raise RequestError(f"tool_choice names {choice.name!r}, which is not among the tools.", "tool_choice")
-        return named
-    if choice == "required" and not request.tools:
-        raise RequestError("tool_choice is required, but there are no tools.", "tool_choice")
-    return request.tools
-
-
-def _bound(tools: Sequence[Tool], allowed: dict[str, tuple[str, ...]]) -> tuple[Tool, ...]:
-    """Return the tools with their parameters bound to the allowed values.
-
-    The prompt shows them unbound: allowed values bind the grammar and cost no prompt token.
-    """
-    return tuple(dataclasses.replace(tool, parameters=bind_values(tool.parameters, allowed)) for tool in tools)
+    if _ends_thinking(prompt):
+        return Thinking(THINK, THOUGHT, opened=True)
+    if not template.knows_thoughts or prompt.rstrip().endswith(THOUGHT):
+        return None
+    return Thinking(THINK, THOUGHT, opened=False)

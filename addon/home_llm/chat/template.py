@@ -10,6 +10,8 @@ import jinja2.ext
 import jinja2.meta
 import jinja2.sandbox
 
+from home_llm.chat.reasoning import CLOSING
+
 # What a model is prompted with whose file carries no template: ChatML, the commonest.
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -46,6 +48,8 @@ class ChatTemplate:
             raise TemplateError(f"the chat template is not valid: {error}") from error
         self.source = source
         self.knows_tools = "tools" in variables
+        # Templates of models that think take the thoughts out of earlier turns, or write the end of them.
+        self.knows_thoughts = CLOSING in source
         self._tokens = {"bos_token": bos, "eos_token": eos}
 
     def render(

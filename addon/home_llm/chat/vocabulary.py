@@ -109,7 +109,7 @@ class ChatRequest:
         parallel_tool_calls: whether one answer may hold several calls.
         sampling: how to choose tokens.
         limits: when to stop.
-        constraint: what the text must match; not together with tools.
+        constraint: what the text must match. With tools it may be calls instead, and must where one is required.
         tool_markup: name of the markup in which the model writes calls; None is the model's own.
         render_tools: whether the prompt describes the tools; False when the client's prompt does.
         allowed_values: by parameter name, the only strings that a call may give for it.

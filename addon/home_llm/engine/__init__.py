@@ -1,6 +1,6 @@
 """The engine: one thread owns the llama.cpp context; requests come in on a queue, events go out on queues."""
 
-from home_llm.engine.constraint import JSON_STYLE, Constraint, ConstraintError, ConstraintKind
+from home_llm.engine.constraint import JSON_STYLE, Constraint, ConstraintError, ConstraintKind, as_rule
 from home_llm.engine.engine import Engine, EngineClosedError, EngineOptions
 from home_llm.engine.generation import (
     Chunk,
@@ -12,6 +12,8 @@ from home_llm.engine.generation import (
     Timings,
 )
 from home_llm.engine.logprobs import Logprob, TokenLogprob
+from home_llm.engine.schema import enforceable, relocated
+from home_llm.engine.thinking import Thinking
 from home_llm.engine.totals import Totals
 
 __all__ = [
@@ -29,7 +31,11 @@ __all__ = [
     "Generation",
     "GenerationRequest",
     "Logprob",
+    "Thinking",
     "Timings",
     "TokenLogprob",
     "Totals",
+    "as_rule",
+    "enforceable",
+    "relocated",
 ]

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from home_llm.engine.cache import PrefixCache
-from home_llm.engine.constraint import ConstraintCompiler, Matcher
+from home_llm.engine.constraint import Matcher
 from home_llm.engine.generation import FinishReason, Generation, GenerationRequest
 from home_llm.engine.persistence import PrefixKeeper, PrefixStore
 from home_llm.engine.scheduler import plan
 from home_llm.engine.sequence import Sequence
 from home_llm.engine.speculation import Gauge
+from home_llm.engine.thinking import MatcherMaker
 from home_llm.engine.threads import ThreadChooser
 from home_llm.engine.totals import Totals
 from home_llm.llama import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, Model, build_info, state_size
@@ -104,7 +105,7 @@ class Engine:
         self.n_ctx = self._context.n_ctx
         self._batch = Batch(self._context.n_batch)
         self._cache = PrefixCache(self._context, parking_budget=options.parking_budget, whole_only=model.is_recurrent)
-        self._constraints = ConstraintCompiler(model)
+        self._constraints = MatcherMaker(model)
         self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | None] = queue.SimpleQueue()
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
@@ -133,13 +134,13 @@ class Engine:
         """Queue a request and return at once.
 
         Raises:
-            ConstraintError: the constraint cannot be compiled.
+            ConstraintError: the constraint cannot be compiled, or admits no text at all.
             EngineClosedError: after `close`.
             ValueError: the prompt is empty or does not leave room for one token.
         """
         if not 0 < len(request.prompt) < self.n_ctx:
             raise ValueError(f"the prompt has {len(request.prompt)} tokens and the context {self.n_ctx}")
-        matcher = self._constraints.matcher(request.constraint) if request.constraint else None
+        matcher = self._constraints.matcher(request.constraint, request.thinking)
         generation = _EngineGeneration(request, self)
         with self._lock:
             if self._closed.is_set():

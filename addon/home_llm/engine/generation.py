@@ -9,11 +9,12 @@ from enum import StrEnum
 
 from home_llm.engine.constraint import Constraint
 from home_llm.engine.logprobs import TokenLogprob
+from home_llm.engine.thinking import Thinking
 from home_llm.llama import SamplingParameters
 
 
 class FinishReason(StrEnum):
-    """Why a generation ended."""
+    """Why a generation ended; LENGTH also where the constraint cannot be gone on with: the text is not whole."""
 
     STOP = "stop"
     LENGTH = "length"
@@ -29,6 +30,7 @@ class GenerationRequest:
         max_tokens: most tokens to generate; None is what the context leaves, 0 only reads the prompt into the cache.
         sampling: how to choose tokens.
         constraint: what the text must match.
+        thinking: what the model may write before the text that the constraint binds; None is nothing.
         stop: strings that end the generation; they are not part of the text.
         visible_tokens: special tokens whose text is wanted; others have none.
         ignore_end: go on after an end-of-generation token.
@@ -42,6 +44,7 @@ class GenerationRequest:
     max_tokens: int | None = None
     sampling: SamplingParameters = field(default_factory=SamplingParameters)
     constraint: Constraint | None = None
+    thinking: Thinking | None = None
     stop: tuple[str, ...] = ()
     visible_tokens: frozenset[int] = frozenset()
     ignore_end: bool = False

@@ -1,15 +1,18 @@
 """One running generation: what it has read, what it has said, and how it chooses what comes next."""
 
+import logging
 import time
 from collections.abc import Sequence as Tokens
 
 from home_llm.engine.cache import CachedSequence
-from home_llm.engine.constraint import Matcher
+from home_llm.engine.constraint import DeadEndError, Matcher
 from home_llm.engine.generation import Chunk, Done, Failed, FinishReason, Generation, Timings
 from home_llm.engine.logprobs import LogprobRecorder
 from home_llm.engine.speculation import PhraseIndex
 from home_llm.engine.text import TextAssembler
 from home_llm.llama import Context, Model, Sampler
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class Sequence:
@@ -108,7 +111,11 @@ class Sequence:
             self.finish(FinishReason.LENGTH)
             return right
         while True:
-            token = self._choose(index + right)
+            try:
+                token = self._choose(index + right)
+            except DeadEndError as error:
+                self._give_up(error)
+                return right
             self._last_token = time.perf_counter()
             self._first_token = self._first_token or self._last_token
             if token in self._ends:
@@ -171,13 +178,27 @@ class Sequence:
         if self._logprobs is not None:
             self._logprobs.chose(token, start, self._text.end)
         self._say(text)
-        if self._matcher is not None:
-            self._matcher.consume(token)
-        if self._text.stopped_by is not None or (self._matcher is not None and self._matcher.stopped):
+        if self._text.stopped_by is not None or self._completes(token):
             self.finish(FinishReason.STOP)
-        elif self._predicted >= self._limit:
+        elif not self.finished and self._predicted >= self._limit:
             self.finish(FinishReason.LENGTH)
         return not self.finished
+
+    def _completes(self, token: int) -> bool:
+        """Let the constraint go on by a token; return whether nothing can follow it."""
+        if self._matcher is None:
+            return False
+        try:
+            self._matcher.consume(token)
+        except DeadEndError as error:
+            self._give_up(error)
+            return False
+        return self._matcher.stopped
+
+    def _give_up(self, error: DeadEndError) -> None:
+        """End an answer that the constraint leaves no way to complete."""
+        _LOGGER.warning("An answer ends before it is complete: its constraint cannot be gone on with (%s)", error)
+        self.finish(FinishReason.LENGTH)
 
     def _say(self, text: str) -> None:
         """Send a piece of the answer, and the tokens that end in it."""

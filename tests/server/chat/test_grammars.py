@@ -106,3 +106,22 @@ def test_one_call(compiler: ConstraintCompiler, model: Model) -> None:
             grammar = MARKUPS[name].grammar(TOOLS, required=must, parallel=False, is_special=lambda _: False)
             assert admits(compiler, model, grammar, one)
             assert not admits(compiler, model, grammar, two)
+
+
+@pytest.mark.parametrize(
+    ("text", "admitted"),
+    [
+        ("play music/loud(jazz)", True),
+        ("play music/loud(rock)", False),
+        ("play music/loud(jazz)\nIt plays.", True),
+        ("play music/loud(jazz)\nplay music/loud(rock)", False),
+        ("play music/loud(jazz)\nYes.\n play music/loud(rock)", False),
+        ("I play music/loud (jazz)", True),
+    ],
+)
+def test_names_that_are_no_services(compiler: ConstraintCompiler, model: Model, text: str, admitted: bool) -> None:
+    """In home markup a sentence cannot hold a line that would be read as a call, whatever the tool is called."""
+    parameters = {"type": "object", "properties": {"what": {"enum": ["jazz"]}}, "required": ["what"]}
+    tools = (Tool("play music/loud", "", parameters),)
+    grammar = MARKUPS["home"].grammar(tools, required=False, parallel=False, is_special=lambda _: False)
+    assert admits(compiler, model, grammar, text) is admitted

@@ -40,7 +40,15 @@ class Markup(Protocol):
     def write_result(self, content: str) -> str | None:
         """Return a tool's result as the user's next message, or None where the model need not see it."""
 
-    def grammar(self, tools: Sequence[Tool], *, required: bool, parallel: bool, is_special: IsSpecial) -> str | None:
+    def grammar(
+        self,
+        tools: Sequence[Tool],
+        *,
+        required: bool,
+        parallel: bool,
+        is_special: IsSpecial,
+        answer: str | None = None,
+    ) -> str | None:
         """Return a Lark grammar for answers with calls, or None where the answer is free.
 
         Args:
@@ -48,6 +56,8 @@ class Markup(Protocol):
             required: whether the answer must be a call.
             parallel: whether it may be several.
             is_special: see IsSpecial.
+            answer: what an answer without calls must match, as a part of a Lark rule; None is any text. There is then
+                no text beside calls.
         """
 
     def parser(self, tools: Sequence[Tool]) -> CallParser:

@@ -11,7 +11,10 @@ from typing import Any
 from home_llm.chat.markups.base import MAX_CALLS, IsSpecial
 from home_llm.chat.scanner import BlockScanner, Inside, Outside
 from home_llm.chat.vocabulary import Text, Tool, ToolCall
-from home_llm.engine import JSON_STYLE
+from home_llm.engine import JSON_STYLE, relocated
+
+# Keywords under which properties may be named that are not beside them.
+_COMBINING = {"$ref", "allOf", "anyOf", "oneOf"}
 
 OPENING = "<tool_call>"
 CLOSING = "</tool_call>"
@@ -43,13 +46,21 @@ class HermesMarkup:
         """Return a tool's result as the user's next message."""
         return f"<tool_response>\n{content}\n</tool_response>"
 
-    def grammar(self, tools: Sequence[Tool], *, required: bool, parallel: bool, is_special: IsSpecial) -> str | None:
+    def grammar(
+        self,
+        tools: Sequence[Tool],
+        *,
+        required: bool,
+        parallel: bool,
+        is_special: IsSpecial,
+        answer: str | None = None,
+    ) -> str | None:
         """Return a Lark grammar: calls alone when one is required, else any text until a call begins.
 
         The text is free, and what follows an opening tag is not: a call that is begun is a right one.
         """
         opening, closing = (marker if is_special(marker) else json.dumps(marker) for marker in (OPENING, CLOSING))
-        schema = {"x-guidance": JSON_STYLE, "anyOf": [_call_schema(tool) for tool in tools]}
+        schema = {"x-guidance": JSON_STYLE, "anyOf": [_call_schema(*item) for item in enumerate(tools)]}
         more = f' ("\\n" call){{0,{MAX_CALLS - 1}}}' if parallel else ""
         rules = [
             "%llguidance {}",
@@ -59,6 +70,8 @@ class HermesMarkup:
         ]
         if required:
             rules.append(f"start: call{more}")
+        elif answer is not None:
+            rules += [f"start: call{more} | answer", f"answer: {answer}"]
         elif is_special(OPENING):
             # A special token is never a part of a text: it ends one.
             rules += [f"start: TEXT? (call{more})?", "TEXT: /(?s:.+)/"]
@@ -154,9 +167,11 @@ def read_call(text: str) -> ToolCall | None:
     return ToolCall(value["name"], arguments) if isinstance(arguments, dict) else None
 
 
-def _call_schema(tool: Tool) -> dict[str, Any]:
-    # Many tools leave additionalProperties out and mean none; a small model would make some up.
-    parameters = {"additionalProperties": False, **tool.parameters}
+def _call_schema(index: int, tool: Tool) -> dict[str, Any]:
+    parameters = relocated(tool.parameters, f"/anyOf/{index}/properties/arguments")
+    if not _COMBINING & parameters.keys():
+        # Many tools leave additionalProperties out and mean none; a small model would make some up.
+        parameters = {"additionalProperties": False, **parameters}
     return {
         "type": "object",
         "properties": {"name": {"const": tool.name}, "arguments": parameters},

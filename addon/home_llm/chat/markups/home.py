@@ -11,11 +11,13 @@ from typing import Any
 
 from home_llm.chat.markups.base import MAX_CALLS, IsSpecial
 from home_llm.chat.vocabulary import Text, Tool, ToolCall
-from home_llm.engine import JSON_STYLE
+from home_llm.engine import JSON_STYLE, relocated
 
 _BARE = re.compile(r"[^\s,()\"=]+")
 _KEY = re.compile(r"\s*,\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*")
+_SERVICE = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
 _JSON = json.JSONDecoder()
+_WHOLE = "/$defs/parameters"
 
 # Results that only say that it worked.
 _NOTHING_TO_TELL: tuple[Any, ...] = (None, "", {}, [], {"success": True}, {"result": "done"})
@@ -52,16 +54,30 @@ class HomeMarkup:
             error = data.get("error_text") or data.get("error") or data
         return f"Error: {_plain(error)}"
 
-    def grammar(self, tools: Sequence[Tool], *, required: bool, parallel: bool, is_special: IsSpecial) -> str | None:
+    def grammar(
+        self,
+        tools: Sequence[Tool],
+        *,
+        required: bool,
+        parallel: bool,
+        is_special: IsSpecial,
+        answer: str | None = None,
+    ) -> str | None:
         """Return a Lark grammar of calls and sentences; what looks like a call but is none is impossible."""
         del is_special
         calls = "calls: call" + (f' ("\\n" call){{0,{MAX_CALLS - 1}}}' if parallel else "")
-        start = 'start: calls ("\\n" TEXT)?' + ("" if required else " | TEXT")
+        start = "start: calls" if answer else 'start: calls ("\\n" TEXT)?'
+        if not required:
+            start += " | answer" if answer else " | TEXT"
         rules = [_rule(index, tool) for index, tool in enumerate(tools)]
         names = " | ".join(f"call_{index}" for index in range(len(tools)))
         # A sentence may hold anything but what begins like a call, known or not: what is not a real call is no answer.
         text = r"TEXT: /(?s:[^\n].*)/ & ~/(?s:(.*\n)?[a-z0-9_]+\.[a-z0-9_].*)/ & ~/(?s:.*[a-z0-9_]\.[a-z0-9_]+\(.*)/"
-        return "\n".join(["%llguidance {}", start, calls, f"call: {names}", *rules, text, ""])
+        if plain := [_escaped(tool.name) for tool in tools if not _SERVICE.fullmatch(tool.name)]:
+            # Other names may be words. What begins a line like a call of one of them would be read as a call.
+            text += rf" & ~/(?s:(.*\n)?\s*({'|'.join(plain)})\(.*)/"
+        last = f"answer: {answer}" if answer else text
+        return "\n".join(["%llguidance {}", start, calls, f"call: {names}", *rules, last, ""])
 
     def parser(self, tools: Sequence[Tool]) -> "HomeParser":
         """Return a parser for one generation."""
@@ -170,17 +186,28 @@ def _rule(index: int, tool: Tool) -> str:
             value = (
                 "(" + " | ".join(json.dumps(value, ensure_ascii=False) for value in enum) + ")"
                 if bare
-                else _json_rule(schema)
+                else _json_rule(schema, tool)
             )
             parts.append(value)
         else:
-            argument = f"{json.dumps(f', {name}=', ensure_ascii=False)} {_json_rule(schema)}"
+            argument = f"{json.dumps(f', {name}=', ensure_ascii=False)} {_json_rule(schema, tool)}"
             parts.append(argument if name in required else f"({argument})?")
     return f'call_{index}: {" ".join(parts)} ")"'
 
 
-def _json_rule(schema: dict[str, Any]) -> str:
-    return "%json " + json.dumps({**schema, "x-guidance": JSON_STYLE})
+def _escaped(name: str) -> str:
+    """Return a name as a part of a regular expression in a rule."""
+    return re.escape(name).replace("/", r"\/").replace("\n", "n")
+
+
+def _json_rule(schema: dict[str, Any], tool: Tool) -> str:
+    text = json.dumps({**schema, "x-guidance": JSON_STYLE})
+    if '"$ref"' in text:
+        # A property may refer to the schema that it was taken from.
+        parameters = relocated(tool.parameters, _WHOLE)
+        whole = {"$defs": {"parameters": parameters}, **relocated(schema, _WHOLE)}
+        text = json.dumps({**whole, "x-guidance": JSON_STYLE})
+    return f"%json {text}"
 
 
 def _read_arguments(text: str, first: str | None) -> dict[str, Any] | None:
