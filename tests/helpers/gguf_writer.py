@@ -1,5 +1,6 @@
 """Writes small GGUF files, whole or broken in the ways that files break."""
 
+import random
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -72,6 +73,29 @@ def tiny_model(size: int = 40_000, **metadata: Any) -> bytes:
     rows = max(1, size // 64)
     filler = repr(sorted(metadata.items())).encode() + b"weights"
     return write_gguf(llama_metadata(**metadata), [("token_embd.weight", (32, rows), F16)], filler=filler)
+
+
+def lora_adapter(
+    metadata: Mapping[str, Any] | None = None, *, seed: int = 1, layers: int = 4, width: int = 576, rank: int = 4
+) -> bytes:
+    """Return a LoRA adapter on the queries of a Llama's first layers, with random weights; `width` is the embedding's.
+
+    At scale 1 it changes what the embedded model says.
+    """
+    values = {
+        "general.type": "adapter",
+        "general.architecture": "llama",
+        "adapter.type": "lora",
+        "adapter.lora.alpha": 12.0,
+    } | dict(metadata or {})
+    tensors = []
+    for layer in range(layers):
+        tensors.append((f"blk.{layer}.attn_q.weight.lora_a", (width, rank), F32))
+        tensors.append((f"blk.{layer}.attn_q.weight.lora_b", (rank, width), F32))
+    draw = random.Random(seed)
+    # A number of weights that no row is a multiple of, so that rows differ.
+    filler = struct.pack("<1009f", *(draw.uniform(-0.5, 0.5) for _ in range(1009)))
+    return write_gguf(values, tensors, filler=filler)
 
 
 def _string(text: str, order: str) -> bytes:

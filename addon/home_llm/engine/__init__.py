@@ -1,5 +1,6 @@
 """The engine: one thread owns the llama.cpp context; requests come in on a queue, events go out on queues."""
 
+from home_llm.engine.adapters import AdapterUse
 from home_llm.engine.constraint import JSON_STYLE, Constraint, ConstraintError, ConstraintKind, as_rule
 from home_llm.engine.engine import Engine, EngineClosedError, EngineOptions
 from home_llm.engine.generation import (
@@ -18,6 +19,7 @@ from home_llm.engine.totals import Totals
 
 __all__ = [
     "JSON_STYLE",
+    "AdapterUse",
     "Chunk",
     "Constraint",
     "ConstraintError",

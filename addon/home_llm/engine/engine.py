@@ -5,9 +5,11 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from home_llm.engine.adapters import AdapterChange, AdapterShelf, AdapterUse
 from home_llm.engine.cache import PrefixCache
 from home_llm.engine.constraint import Matcher
 from home_llm.engine.generation import FinishReason, Generation, GenerationRequest
@@ -51,6 +53,7 @@ class EngineOptions:
         prefixes_budget: most bytes of them.
         identity: of the weights, so that no prefix of others is taken for theirs.
         speculate: guess at repeated phrases, where that is measured to pay.
+        adapters: LoRA adapters to begin with.
     """
 
     n_ctx: int
@@ -64,6 +67,7 @@ class EngineOptions:
     prefixes_budget: int = 256 << 20
     identity: str = ""
     speculate: bool = True
+    adapters: tuple[AdapterUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +91,14 @@ class Engine:
     """Owns a model's context in a thread of its own.
 
     Raises:
-        ModelLoadError: from the constructor, when the context cannot be made.
+        ModelLoadError: from the constructor, when the context cannot be made or an adapter not be loaded.
     """
 
     def __init__(self, model: Model, options: EngineOptions) -> None:
         self.model = model
         self._options = options = _affordable(model, options)
         self._threads = ThreadChooser(options.threads)
+        self._adapters = AdapterShelf(model, options.adapters)
         self._context = Context(
             model,
             n_ctx=options.n_ctx,
@@ -102,11 +107,12 @@ class Engine:
             threads=self._threads.threads(),
             cache_type=options.cache_type,
         )
+        self._adapters.apply(self._context)
         self.n_ctx = self._context.n_ctx
         self._batch = Batch(self._context.n_batch)
         self._cache = PrefixCache(self._context, parking_budget=options.parking_budget, whole_only=model.is_recurrent)
         self._constraints = MatcherMaker(model)
-        self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | AdapterChange | None] = queue.SimpleQueue()
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._prefill_rate = 0.0
@@ -117,6 +123,7 @@ class Engine:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._open: set[Generation] = set()
+        self._idle_since: float | None = time.monotonic()
         # What the decode under way is reading prompts for: cancelling one of these is worth an abort.
         self._reading: frozenset[Generation] = frozenset()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -127,6 +134,7 @@ class Engine:
         if options.prefixes is None:
             return None
         fingerprint = f"{options.identity}|{self.model.description}|{build_info()}|{options.cache_type}"
+        fingerprint += f"|{self._adapters.fingerprint}"
         store = PrefixStore(options.prefixes, fingerprint, options.prefixes_budget)
         return PrefixKeeper(store, self._cache)
 
@@ -146,8 +154,41 @@ class Engine:
             if self._closed.is_set():
                 raise EngineClosedError("the model has been unloaded")
             self._open.add(generation)
+            self._idle_since = None
             self._inbox.put((generation, matcher))
         return generation
+
+    @property
+    def idle_since(self) -> float | None:
+        """When the last request ended, as `time.monotonic` tells it; None while one runs or waits."""
+        return self._idle_since
+
+    @property
+    def adapters(self) -> tuple[AdapterUse, ...]:
+        """The LoRA adapters that are loaded, with their scales."""
+        return self._adapters.uses
+
+    def set_adapters(self, uses: SequenceOf[AdapterUse], *, timeout: float | None = None) -> None:
+        """Apply these adapters in place of those before; waits until it is done.
+
+        What runs ends with the adapters that it began with, and what comes after it waits for the change. Prefixes in
+        the cache are forgotten where the change has an effect on them.
+
+        Args:
+            uses: the adapters.
+            timeout: seconds to wait for what runs.
+
+        Raises:
+            AdapterError: one cannot be loaded; nothing has changed then.
+            EngineClosedError: after `close`.
+            TimeoutError: what runs has not ended in time; nothing has changed then.
+        """
+        change = AdapterChange(tuple(uses))
+        with self._lock:
+            if self._closed.is_set():
+                raise EngineClosedError("the model has been unloaded")
+            self._inbox.put(change)
+        change.wait(timeout)
 
     def cancel_all(self) -> None:
         """Cancel every generation that runs or waits."""
@@ -167,6 +208,7 @@ class Engine:
         self._thread.join()
         self._batch.close()
         self._context.close()
+        self._adapters.close()
 
     def abort_if_reading(self, generation: Generation) -> None:
         """Interrupt the decode under way when it reads this generation's prompt."""
@@ -179,6 +221,7 @@ class Engine:
             self._keeper.restore()
         while self._receive():
             self._drop_cancelled()
+            self._change_adapters()
             self._admit()
             self.totals.running, self.totals.waiting = len(self._running), len(self._waiting)
             if self._running:
@@ -189,12 +232,13 @@ class Engine:
             else:
                 sequence.fail(EngineClosedError("the model has been unloaded"))
             self._leave(sequence)
+        self._adapters.refuse(EngineClosedError("the model has been unloaded"))
         if self._keeper is not None:
             self._keeper.save()
 
     def _receive(self) -> bool:
         """Take what is in the inbox, waiting for it only when there is nothing else to do; False ends the thread."""
-        block = not self._running and not self._waiting
+        block = not self._running and not self._waiting and not self._adapters.wished
         while True:
             try:
                 item = self._inbox.get(block=block, timeout=self._keeper.seconds_until_due() if self._keeper else None)
@@ -207,9 +251,12 @@ class Engine:
                 return False
             if block:
                 self._threads.wake()
+            block = False
+            if isinstance(item, AdapterChange):
+                self._adapters.wish(item)
+                continue
             generation, matcher = item
             self._waiting.append(Sequence(generation, self.model, self._context, matcher))
-            block = False
 
     def _drop_cancelled(self) -> None:
         for sequence in [*self._running, *self._waiting]:
@@ -217,9 +264,23 @@ class Engine:
                 sequence.finish(FinishReason.CANCELLED)
                 self._leave(sequence)
 
+    def _change_adapters(self) -> None:
+        """Apply the adapters that are wished for, once everything that began with those before has ended."""
+        while self._adapters.wished and not self._running and not any(one.admitted for one in self._waiting):
+            if self._adapters.change_next(self._context):
+                # What is cached was read with the adapters before.
+                self._cache.clear()
+                self._keeper = self._make_keeper()
+                if self._keeper is not None:
+                    self._keeper.restore()
+
     def _admit(self) -> None:
-        """Let waiting requests run: people before background work, and in the order they came."""
-        for sequence in sorted(self._waiting, key=lambda waiting: waiting.request.background):
+        """Let waiting requests run: people before background work, and in the order they came.
+
+        While adapters wait to be changed, only what had begun before may go on.
+        """
+        waiting = [sequence for sequence in self._waiting if sequence.admitted or not self._adapters.wished]
+        for sequence in sorted(waiting, key=lambda sequence: sequence.request.background):
             if len(self._running) >= self._options.n_parallel or not self._fits(sequence):
                 return
             # The last token of a prompt is always decoded: its logits choose the first token of the answer.
@@ -374,6 +435,8 @@ class Engine:
                 self._keeper.touch()
         with self._lock:
             self._open.discard(sequence.generation)
+            if not self._open:
+                self._idle_since = time.monotonic()
 
 
 def _affordable(model: Model, options: EngineOptions) -> EngineOptions:

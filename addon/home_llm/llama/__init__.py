@@ -1,5 +1,6 @@
 """The only room that touches llama.cpp: typed handles over llama-cpp-python's low-level bindings."""
 
+from home_llm.llama.adapter import Adapter, AdapterError, apply_adapters
 from home_llm.llama.context import (
     Batch,
     CacheFullError,
@@ -17,6 +18,8 @@ from home_llm.llama.vocabulary import constraint_tokenizer
 
 __all__ = [
     "DEFAULT_ORDER",
+    "Adapter",
+    "AdapterError",
     "Batch",
     "CacheFullError",
     "CacheType",
@@ -28,6 +31,7 @@ __all__ = [
     "Sampler",
     "SamplingParameters",
     "State",
+    "apply_adapters",
     "build_info",
     "constraint_tokenizer",
     "state_size",
