@@ -1,6 +1,7 @@
 """One frozen Settings, from the options file, the environment and flags."""
 
 import json
+import math
 import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -41,6 +42,8 @@ class Settings:
     file: str = _setting("", "file of the repository to use, when the quant does not tell it")
     context_size: int = _setting(0, "tokens of context; 0 chooses")
     threads: int = _setting(0, "most threads to compute with; 0 is all this process may use")
+    adapters: str = _setting("", "LoRA adapters for the model: PATH or PATH=SCALE, with commas between")
+    idle_unload: float = _setting(0.0, "minutes without requests after which the model is unloaded; 0 is never")
     cache_type: CacheType = _setting("f16", "how the KV cache is kept in memory", choices=CACHE_TYPES)
     api_key: str = _setting(
         "", "key that clients must send; empty is open on the loopback and made for you elsewhere", secret=True
@@ -67,6 +70,9 @@ class Settings:
             raise SettingsError(f"context_size must be 0 (chosen for you) or at least 256, not {self.context_size}")
         if self.threads < 0:
             raise SettingsError(f"threads must be 0 (chosen for you) or more, not {self.threads}")
+        if not 0 <= self.idle_unload < math.inf:
+            raise SettingsError(f"idle_unload must be 0 (never) or a number of minutes, not {self.idle_unload}")
+        _read_adapters(self.adapters)
         for item in fields(self):
             choices = item.metadata["choices"]
             if choices and getattr(self, item.name) not in choices:
@@ -80,6 +86,11 @@ class Settings:
     def wanted_model(self) -> str:
         """The model to run: the custom repository where one is given."""
         return self.repository or self.model
+
+    @property
+    def adapter_list(self) -> tuple[tuple[Path, float], ...]:
+        """The adapters as paths and scales."""
+        return _read_adapters(self.adapters)
 
     @property
     def on_loopback(self) -> bool:
@@ -140,6 +151,31 @@ def read_options(path: Path) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name in known and value is not None}
 
 
+def _read_adapters(text: str) -> tuple[tuple[Path, float], ...]:
+    """Return adapters as paths and scales.
+
+    Raises:
+        SettingsError: a scale is no number, a path is missing or given twice.
+    """
+    adapters: dict[Path, float] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        path, equals, scale = item.rpartition("=")
+        if not equals or scale.endswith(".gguf"):
+            # The equals sign is a part of the file's name.
+            path, scale = item, "1"
+        try:
+            value = float(scale)
+        except ValueError:
+            value = math.nan
+        if not path.strip() or not math.isfinite(value):
+            raise SettingsError(f"adapters must hold PATH or PATH=SCALE with a number as the scale, not {item!r}")
+        file = Path(path.strip()).expanduser()
+        if file in adapters:
+            raise SettingsError(f"adapters names {file} twice; name it once, with its scale")
+        adapters[file] = value
+    return tuple(adapters.items())
+
+
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
@@ -158,6 +194,11 @@ def _convert(name: str, value: Any) -> Any:
             return int(value)
         except (TypeError, ValueError):
             raise SettingsError(f"{name} must be a whole number, not {value!r}") from None
+    if kind is float:
+        try:
+            return float("" if isinstance(value, bool) else value)
+        except (TypeError, ValueError):
+            raise SettingsError(f"{name} must be a number, not {value!r}") from None
     if kind is Path:
         return Path(str(value)).expanduser()
     if not isinstance(value, str):

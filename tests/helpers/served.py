@@ -3,6 +3,7 @@
 import http.client
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,7 @@ from typing import Any, Self
 
 from home_llm.api import create_app
 from home_llm.api.server import HttpServer
+from home_llm.models import available_memory
 from home_llm.runtime import Runtime
 from home_llm.settings import Settings
 
@@ -37,11 +39,13 @@ class Answer:
 class Served:
     """A server; a context manager."""
 
-    def __init__(self, data_dir: Path, *, places: int = 4, **settings: Any) -> None:
-        """Prepare a server with these settings."""
+    def __init__(
+        self, data_dir: Path, *, places: int = 4, memory: Callable[[], int] = available_memory, **settings: Any
+    ) -> None:
+        """Prepare a server with these settings, on a machine with so much free memory."""
         values: dict[str, Any] = {"context_size": 2048, **settings}
         self.settings = replace(Settings(data_dir=data_dir), **values)
-        self.runtime = Runtime(self.settings)
+        self.runtime = Runtime(self.settings, memory=memory)
         app = create_app(self.runtime, api_key=self.settings.api_key, admin_key=self.settings.admin_key, places=places)
         self._server = HttpServer(app, "127.0.0.1", 0, places=places)
         self.port = self._server.port

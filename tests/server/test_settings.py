@@ -27,6 +27,7 @@ def test_every_setting_is_a_flag_and_a_variable(tmp_path: Path) -> None:
         "quant": "Q8_0",
         "cache_type": "q8_0",
         "log_level": "debug",
+        "idle_unload": "2.5",
     }
     for item in fields(Settings):
         value = values.get(item.name, f"/tmp/{item.name}" if item.name == "data_dir" else f"a-{item.name}")
@@ -66,6 +67,13 @@ def test_secrets_are_not_shown() -> None:
         (["--context-size", "-1"], "context_size"),
         (["--context-size", "10"], "context_size"),
         (["--threads", "-1"], "threads"),
+        (["--idle-unload", "-1"], "idle_unload"),
+        (["--idle-unload", "nan"], "idle_unload"),
+        (["--idle-unload", "soon"], "idle_unload"),
+        (["--adapters", "a.gguf=strong"], "adapters"),
+        (["--adapters", "=1"], "adapters"),
+        (["--adapters", "a.gguf=inf"], "adapters"),
+        (["--adapters", "a.gguf, b.gguf, a.gguf=2"], "twice"),
         (["--quant", "Q9"], "quant"),
         (["--log-level", "loud"], "log_level"),
         (["--options", "/nowhere/options.json"], "/nowhere/options.json"),
@@ -77,13 +85,38 @@ def test_values_that_cannot_be_used(flags: list[str], named: str) -> None:
         settings(*flags)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', '{"port": "many"}', '{"model": 5}', '{"port": true}', "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '"x"',
+        '{"port": "many"}',
+        '{"model": 5}',
+        '{"port": true}',
+        "\x00",
+        '{"idle_unload": true}',
+        '{"adapters": ["a.gguf"]}',
+    ],
+)
 def test_broken_options(tmp_path: Path, text: str) -> None:
     """A broken options file is refused in a sentence."""
     options = tmp_path / "options.json"
     options.write_text(text)
     with pytest.raises(SettingsError, match=r"\w+ \w+"):
         settings("--options", str(options))
+
+
+def test_adapters() -> None:
+    """Adapters are paths with or without a scale; an equals sign may be in a name, and blanks around."""
+    assert settings().adapter_list == ()
+    assert settings("--adapters", "/a/b.gguf, c=0.5 ,d=x.gguf,,e=f.gguf=-2").adapter_list == (
+        (Path("/a/b.gguf"), 1.0),
+        (Path("c"), 0.5),
+        (Path("d=x.gguf"), 1.0),
+        (Path("e=f.gguf"), -2.0),
+    )
 
 
 def test_where_others_can_reach_it() -> None:

@@ -3,7 +3,7 @@
 import flask
 
 from home_llm import __version__
-from home_llm.api import errors, metrics, openai, webui
+from home_llm.api import errors, llama_server, metrics, openai, webui
 from home_llm.api.admission import Admission
 from home_llm.api.auth import Keys
 from home_llm.api.replies import ClientGoneError
@@ -31,7 +31,7 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     admission = Admission(places)
     app.register_blueprint(openai.create_blueprint(runtime, admission))
     app.register_blueprint(webui.create_blueprint(runtime, admission))
-
+    app.register_blueprint(llama_server.create_blueprint(runtime, admission))
     app.register_blueprint(metrics.create_blueprint(runtime))
 
     @app.errorhandler(ClientGoneError)

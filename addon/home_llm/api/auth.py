@@ -8,7 +8,18 @@ from home_llm.api.errors import ApiError
 
 # Open for the Supervisor's health check and for people who look whether somebody is there.
 _OPEN = frozenset({"/", "/health", "/v1/health", "/v1/internal/health"})
-_ADMIN = frozenset({"/v1/internal/model/list", "/v1/internal/model/load", "/v1/internal/model/unload"})
+_ADMIN = frozenset(
+    {
+        "/v1/internal/model/list",
+        "/v1/internal/model/load",
+        "/v1/internal/model/unload",
+        "/v1/internal/lora/list",
+        "/v1/internal/lora/load",
+        "/v1/internal/lora/unload",
+    }
+)
+# Whoever has the API key may read these, and only the admin change them.
+_ADMIN_CHANGES = frozenset({"/lora-adapters"})
 
 
 class Keys:
@@ -33,7 +44,7 @@ class Keys:
         path = flask.request.path
         if path in _OPEN or flask.request.method == "OPTIONS":
             return
-        admin = path in _ADMIN
+        admin = path in _ADMIN or (path in _ADMIN_CHANGES and flask.request.method not in ("GET", "HEAD"))
         wanted = (self._admin,) if admin else (self._api, self._admin)
         if not wanted[0]:
             return

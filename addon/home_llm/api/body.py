@@ -24,13 +24,32 @@ def read(model: type[Body]) -> Body:
     Raises:
         ApiError: it is not JSON, not an object, or a field is wrong.
     """
-    raw = flask.request.get_data(cache=False)
-    try:
-        value: Any = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise ApiError(400, f"The body is not valid JSON: {error}") from error
+    value = _json()
     if not isinstance(value, dict):
         raise ApiError(400, "The body must be a JSON object.")
+    return _checked(model, value)
+
+
+def read_list(model: type[Body]) -> list[Body]:
+    """Return the body of the current request, a list of objects.
+
+    Raises:
+        ApiError: it is not JSON, not a list, or a field is wrong.
+    """
+    value = _json()
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ApiError(400, "The body must be a JSON array of objects.")
+    return [_checked(model, item) for item in value]
+
+
+def _json() -> Any:
+    try:
+        return json.loads(flask.request.get_data(cache=False))
+    except (ValueError, RecursionError) as error:
+        raise ApiError(400, f"The body is not valid JSON: {error}") from error
+
+
+def _checked(model: type[Body], value: Any) -> Body:
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:

@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from home_llm.chat import PromptTooLongError, RequestError
 from home_llm.engine import EngineClosedError
-from home_llm.runtime import NotReadyError
+from home_llm.runtime import AdapterRequestError, NotReadyError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -66,6 +66,10 @@ def register(app: flask.Flask) -> None:
     @app.errorhandler(RequestError)
     def request_error(error: RequestError) -> flask.typing.ResponseReturnValue:
         return _shape(error_body(400, str(error), error.param)), 400
+
+    @app.errorhandler(AdapterRequestError)
+    def adapter_request(error: AdapterRequestError) -> flask.typing.ResponseReturnValue:
+        return _shape(error_body(400, str(error))), 400
 
     @app.errorhandler(NotReadyError)
     def not_ready(error: NotReadyError) -> flask.typing.ResponseReturnValue:

@@ -10,7 +10,7 @@ import flask
 from home_llm.api.admission import Admission
 from home_llm.api.body import Lenient, read
 from home_llm.api.errors import ApiError
-from home_llm.llama import ModelLoadError
+from home_llm.llama import AdapterError, ModelLoadError
 from home_llm.models import ModelError
 from home_llm.runtime import Runtime, UnknownModelError
 
@@ -26,6 +26,10 @@ class _Tokens(Lenient):
 class _Arguments(Lenient):
     ctx_size: int | None = None
     n_ctx: int | None = None
+
+
+class _Adapters(Lenient):
+    lora_names: list[str]
 
 
 class _Load(Lenient):
@@ -69,7 +73,8 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     def model_info() -> flask.typing.ResponseReturnValue:
         facts = runtime.model_facts()
         name = runtime.status.model if facts else "None"
-        return {"model_name": name, "lora_names": [], "loader": "llama.cpp"}
+        applied = [adapter.file.name for adapter in runtime.adapters() if adapter.scale] if facts else []
+        return {"model_name": name, "lora_names": applied, "loader": "llama.cpp"}
 
     @routes.get("/model/list")
     def model_list() -> flask.typing.ResponseReturnValue:
@@ -96,4 +101,29 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         runtime.unload()
         return flask.jsonify("OK")
 
+    _add_adapter_routes(routes, runtime, admission)
     return routes
+
+
+def _add_adapter_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admission) -> None:
+    """Add the routes under `/v1/internal/lora`."""
+
+    @routes.get("/lora/list")
+    def lora_list() -> flask.typing.ResponseReturnValue:
+        return {"lora_names": runtime.adapter_names()}
+
+    @routes.post("/lora/load")
+    def lora_load() -> flask.typing.ResponseReturnValue:
+        return use_adapters(read(_Adapters).lora_names)
+
+    @routes.post("/lora/unload")
+    def lora_unload() -> flask.typing.ResponseReturnValue:
+        return use_adapters([])
+
+    def use_adapters(names: list[str]) -> flask.typing.ResponseReturnValue:
+        try:
+            with admission.enter():
+                runtime.use_adapters(names)
+        except (ModelError, AdapterError) as error:
+            raise ApiError(400, str(error), param="lora_names") from error
+        return flask.jsonify("OK")

@@ -1,5 +1,6 @@
 """The configured model, loaded in this process: for commands that talk to it without a server."""
 
+import dataclasses
 import sys
 import time
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ def local_chat(settings: Settings) -> Iterator[Chat]:
     Raises:
         ModelError: it cannot be had or loaded.
     """
-    runtime = Runtime(settings)
+    # What is yielded must not be unloaded while a person thinks.
+    runtime = Runtime(dataclasses.replace(settings, idle_unload=0.0))
     runtime.start()
     try:
         shown = ""

@@ -1,12 +1,14 @@
 """The models room: which weights, where they come from, and whether they fit. Knows no engine and no API."""
 
+from .adapters import AdapterFile, file_identity, read_adapter
 from .catalogue import MARKUPS, CatalogueEntry, catalogue, find_entry
+from .context import PLANNED_CONTEXT, ContextPlan, MemoryNeed, plan_context
 from .download import Progress
 from .embedded import EMBEDDED_ID, EMBEDDED_NAME, EMBEDDED_QUANT, EMBEDDED_SHA256, embedded_model
 from .errors import GgufError, ModelError, StoppedError
 from .gguf import Gguf, read_gguf
 from .hub import DEFAULT_URL, Backoff, Hub, Repository
-from .memory import PLANNED_CONTEXT, available_memory, memory_needed, planned_context
+from .memory import available_memory, gigabytes
 from .quants import (
     AUTO,
     AUTO_QUANTS,
@@ -14,7 +16,6 @@ from .quants import (
     Candidate,
     RemoteFile,
     find_candidates,
-    gigabytes,
     parse_quant,
 )
 from .resolve import Wanted, Weights, resolve
@@ -31,12 +32,15 @@ __all__ = [
     "MARKUPS",
     "NONE",
     "PLANNED_CONTEXT",
+    "AdapterFile",
     "Backoff",
     "Candidate",
     "CatalogueEntry",
+    "ContextPlan",
     "Gguf",
     "GgufError",
     "Hub",
+    "MemoryNeed",
     "ModelError",
     "Progress",
     "RemoteFile",
@@ -50,12 +54,13 @@ __all__ = [
     "available_memory",
     "catalogue",
     "embedded_model",
+    "file_identity",
     "find_candidates",
     "find_entry",
     "gigabytes",
-    "memory_needed",
     "parse_quant",
-    "planned_context",
+    "plan_context",
+    "read_adapter",
     "read_gguf",
     "resolve",
 ]

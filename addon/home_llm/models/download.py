@@ -13,7 +13,8 @@ from typing import Final
 
 from .errors import ModelError, StoppedError
 from .hub import Hub, Repository
-from .quants import Candidate, RemoteFile, gigabytes
+from .memory import gigabytes
+from .quants import Candidate, RemoteFile
 
 _LOGGER = logging.getLogger(__name__)
 

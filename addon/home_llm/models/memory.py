@@ -1,36 +1,9 @@
-"""How much memory a model may take: what the machine and its control group leave, and what a model needs."""
+"""How much memory there is: what the machine and its control groups leave."""
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
-
-# The context that is counted on where the settings leave it to us: enough for a house and its talk.
-PLANNED_CONTEXT: Final = 8192
-
-# What llama.cpp's compute buffers and this process take besides weights and KV cache. Measured with a 0.5B
-# model: 144 MB; a vocabulary of 260,000 words takes more.
-WORKING_MEMORY: Final = 256 << 20
-
-# Counted for a token of context where the header does not tell: what a 3B model with grouped heads takes.
-KV_BYTES_GUESS: Final = 96 << 10
-
-
-def memory_needed(file_size: int, kv_bytes_per_token: int | None, context_size: int) -> int:
-    """Estimate the bytes of memory that a model of `file_size` bytes takes at `context_size` tokens."""
-    return file_size + kv_bytes(kv_bytes_per_token, context_size) + WORKING_MEMORY
-
-
-def kv_bytes(kv_bytes_per_token: int | None, context_size: int) -> int:
-    """Estimate the bytes of KV cache for `context_size` tokens."""
-    per_token = KV_BYTES_GUESS if kv_bytes_per_token is None else kv_bytes_per_token
-    return per_token * context_size
-
-
-def planned_context(context_size: int, trained: int) -> int:
-    """Choose the context to count on: the one asked for, else `PLANNED_CONTEXT` within what was trained."""
-    return context_size or min(PLANNED_CONTEXT, trained or PLANNED_CONTEXT)
 
 
 def available_memory(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int:
@@ -85,3 +58,8 @@ def _left(folder: Path, limit_file: str, usage_file: str, reclaimable: str) -> I
             if key == reclaimable:
                 usage -= int(value)
     yield max(0, limit - max(0, usage))
+
+
+def gigabytes(size: float) -> str:
+    """Write bytes as people read them, in decimal units as file listings do."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+from .context import AUTO_SHARE, MemoryNeed
 from .errors import ModelError
-from .memory import kv_bytes, memory_needed
+from .memory import gigabytes
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -21,9 +22,6 @@ UNQUANTISED: Final = ("F16", "BF16", "F32")
 # What `auto` chooses from, best first. F16 is not among them: it takes twice the memory and time of Q8_0 for
 # a difference that no one hears.
 AUTO_QUANTS: Final = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_0", "Q3_K_L", "Q3_K_M")
-
-# `auto` leaves this share of the free memory alone, so that a model chosen today still fits tomorrow.
-AUTO_SHARE: Final = 0.85
 
 # llama.cpp's own short names: Q4_K means Q4_K_M.
 _SAME: Final = {"Q3_K_M": "Q3_K", "Q4_K_M": "Q4_K", "Q5_K_M": "Q5_K"}
@@ -171,6 +169,7 @@ def choose_quant(
     memory: int,
     kv_bytes_per_token: int | None,
     context_size: int,
+    cache_type: str = "f16",
     order: Sequence[str] = AUTO_QUANTS,
 ) -> Choice:
     """Choose the best quant of `order` that fits `memory` bytes at `context_size` tokens.
@@ -192,30 +191,13 @@ def choose_quant(
     listed.extend(candidate for candidate in others if not smallest or candidate.size < smallest)
     reasons = []
     for candidate in listed:
-        needed = memory_needed(candidate.size, kv_bytes_per_token, context_size)
+        needed = MemoryNeed(candidate.size, kv_bytes_per_token, cache_type).total(context_size)
         label = f"{candidate.quant or candidate.name} needs {gigabytes(needed)}"
         if needed <= memory * AUTO_SHARE:
             reasons.append(f"{label}: fits the {gigabytes(memory)} free.")
             return Choice(candidate, tuple(reasons))
         reasons.append(f"{label}: too much for the {gigabytes(memory)} free.")
     return Choice(None, tuple(reasons))
-
-
-def too_big(label: str, *, size: int, kv_bytes_per_token: int | None, context_size: int, memory: int) -> str:
-    """Say in numbers why a model of `size` bytes does not fit; "" where it does."""
-    needed = memory_needed(size, kv_bytes_per_token, context_size)
-    if needed <= memory:
-        return ""
-    return (
-        f"{label} needs {gigabytes(needed)} of memory ({gigabytes(size)} for the file, "
-        f"{gigabytes(kv_bytes(kv_bytes_per_token, context_size))} for a context of {context_size} tokens, "
-        f"the rest to work in), and {gigabytes(memory)} are free."
-    )
-
-
-def gigabytes(size: float) -> str:
-    """Write bytes as people read them, in decimal units as file listings do."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def _canonical(quant: str) -> str:

@@ -9,23 +9,22 @@ from pathlib import Path
 from typing import Final
 
 from .catalogue import CatalogueEntry, find_entry, unknown_model
+from .context import MemoryNeed, least_context, planned_context
 from .download import Progress, download
 from .embedded import EMBEDDED_ID, EMBEDDED_NAME, EMBEDDED_SHA256, embedded_model
 from .errors import GgufError, ModelError
 from .gguf import Gguf, peek_gguf, read_gguf, split_parts
 from .hub import Hub, Repository
-from .memory import planned_context
+from .memory import gigabytes
 from .quants import (
     AUTO,
     Candidate,
     Choice,
     choose_quant,
     find_candidates,
-    gigabytes,
     offered,
     pick_file,
     pick_quant,
-    too_big,
 )
 from .store import Store, StoredModel
 
@@ -48,12 +47,14 @@ class Wanted:
         quant: `auto`, `none`, or the name of a quant.
         file: a file of the repository, where its quant is not enough to name it.
         context_size: tokens of context to find memory for; 0 leaves it to us.
+        cache_type: how the KV cache is kept.
     """
 
     model: str = EMBEDDED_ID
     quant: str = AUTO
     file: str = ""
     context_size: int = 0
+    cache_type: str = "f16"
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def resolve(
         return _embedded(store, embedded_path)
     if name.lower().endswith(".gguf") or name.startswith(("/", "./", "../", "~")):
         _no_choice_of_quant(quant, name)
-        return _local(Path(name).expanduser(), wanted.context_size, memory_available)
+        return _local(Path(name).expanduser(), wanted, memory_available)
     entry = find_entry(name)
     repository = entry.repository if entry else name
     if entry and not repository:
@@ -153,7 +154,7 @@ def _embedded(store: Store, path: Path | None) -> Weights:
     )
 
 
-def _local(path: Path, context_size: int, memory: int) -> Weights:
+def _local(path: Path, wanted: Wanted, memory: int) -> Weights:
     if not path.is_file():
         raise ModelError(f"There is no file {path}. Give the path of a .gguf file that this app can see.")
     try:
@@ -162,7 +163,7 @@ def _local(path: Path, context_size: int, memory: int) -> Weights:
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
     facts, size = headers[0], sum(header.size for header in headers)
-    fault = _memory_fault(path.name, size, facts, context_size, memory)
+    fault = _memory_fault(path.name, size, facts, wanted, memory)
     if fault:
         raise ModelError(f"{fault} Choose a smaller file or a smaller context size.")
     stem = re.sub(r"-00001-of-\d{5}$", "", path.stem)
@@ -179,14 +180,10 @@ def _checked(path: Path) -> Gguf:
     return facts
 
 
-def _memory_fault(label: str, size: int, facts: Gguf | None, context_size: int, memory: int) -> str:
-    return too_big(
-        label,
-        size=size,
-        kv_bytes_per_token=facts.kv_bytes_per_token if facts else None,
-        context_size=planned_context(context_size, facts.context_length if facts else 0),
-        memory=memory,
-    )
+def _memory_fault(label: str, size: int, facts: Gguf | None, wanted: Wanted, memory: int) -> str:
+    """Say why a model does not fit the memory, with the context asked for or the least that would be chosen."""
+    need = MemoryNeed(size, facts.kv_bytes_per_token if facts else None, wanted.cache_type)
+    return need.fault(label, least_context(wanted.context_size, facts.context_length if facts else 0), memory)
 
 
 @dataclass(frozen=True)
@@ -236,7 +233,7 @@ class _Search:
             facts = _checked(model.path)
         except OSError as error:
             raise ModelError(f"{model.path} cannot be read: {error.strerror}.") from error
-        fault = _memory_fault(model.path.name, model.size, facts, self.wanted.context_size, self.memory)
+        fault = _memory_fault(model.path.name, model.size, facts, self.wanted, self.memory)
         if fault:
             raise ModelError(fault)
         return Weights(
@@ -278,7 +275,7 @@ class _Search:
             candidate = pick_file(candidates, self.wanted.file, repository.name)
         else:
             candidate = pick_quant(candidates, self.wanted.quant, repository.name)
-        fault = _memory_fault(candidate.name, candidate.size, facts, self.wanted.context_size, self.memory)
+        fault = _memory_fault(candidate.name, candidate.size, facts, self.wanted, self.memory)
         if fault:
             raise ModelError(f"{fault} {self._advice(candidates, facts)}")
         return candidate
@@ -295,12 +292,19 @@ class _Search:
         return choice.candidate
 
     def _auto(self, candidates: list[Candidate], facts: Gguf | None) -> Choice:
-        return choose_quant(
-            candidates,
-            memory=self.memory,
-            kv_bytes_per_token=facts.kv_bytes_per_token if facts else None,
-            context_size=planned_context(self.wanted.context_size, facts.context_length if facts else 0),
-        )
+        """Choose a quant that leaves room for the context that is wanted; failing that, for the least one."""
+        trained = facts.context_length if facts else 0
+        choices = [
+            choose_quant(
+                candidates,
+                memory=self.memory,
+                kv_bytes_per_token=facts.kv_bytes_per_token if facts else None,
+                context_size=context_size(self.wanted.context_size, trained),
+                cache_type=self.wanted.cache_type,
+            )
+            for context_size in (planned_context, least_context)
+        ]
+        return next((choice for choice in choices if choice.candidate), choices[-1])
 
     def _advice(self, candidates: list[Candidate], facts: Gguf | None) -> str:
         """Name the quant that would fit."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from home_llm.models.memory import available_memory, memory_needed, planned_context
+from home_llm.models.memory import available_memory
 
 MB = 1 << 20
 
@@ -67,13 +67,3 @@ def test_usage_above_limit(tmp_path: Path) -> None:
     """A group that is full leaves nothing, never less."""
     _group(tmp_path / "cg", memory__max="100", memory__current="200")
     assert available_memory(_proc(tmp_path, 500), tmp_path / "cg") == 0
-
-
-def test_needed_and_context() -> None:
-    """Need is file, KV cache and working memory; the context is the one asked for or a cautious one."""
-    assert memory_needed(1000, 10, 8192) == 1000 + 81920 + 256 * MB
-    assert [planned_context(4096, 2048), planned_context(0, 2048), planned_context(0, 0)] == [
-        4096,
-        2048,
-        8192,
-    ]

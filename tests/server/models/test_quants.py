@@ -3,16 +3,15 @@
 import pytest
 
 from home_llm.models.errors import ModelError
+from home_llm.models.memory import gigabytes
 from home_llm.models.quants import (
     Candidate,
     RemoteFile,
     choose_quant,
     find_candidates,
-    gigabytes,
     parse_quant,
     pick_file,
     pick_quant,
-    too_big,
 )
 
 GB = 10**9
@@ -154,12 +153,15 @@ def test_choose_among_unlisted_quants() -> None:
     assert alone.candidate.quant == "F16"
 
 
-def test_too_big() -> None:
-    """A model that does not fit is described in numbers, one that fits is not."""
-    text = too_big("m at Q8_0", size=3 * GB, kv_bytes_per_token=50_000, context_size=8000, memory=2 * GB)
-    assert text.startswith("m at Q8_0 needs 3.7 GB of memory (3.0 GB for the file, 400 MB for a context of 8000")
-    assert "2.0 GB are free" in text
-    assert not too_big("m", size=GB, kv_bytes_per_token=1, context_size=1, memory=2 * GB)
+def test_a_smaller_cache_leaves_room() -> None:
+    """A KV cache of 8 or 4 bits is counted as such."""
+    candidates = _candidates(Q8_0=1.2, Q4_K_M=0.5)
+    for cache_type, quant in (("f16", "Q4_K_M"), ("q8_0", "Q8_0")):
+        choice = choose_quant(
+            candidates, memory=2 * GB, kv_bytes_per_token=50_000, context_size=8192, cache_type=cache_type
+        )
+        assert choice.candidate
+        assert choice.candidate.quant == quant
 
 
 def test_gigabytes() -> None:

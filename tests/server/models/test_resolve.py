@@ -184,6 +184,18 @@ def test_context_counts(room: Room) -> None:
         room("home-3b-v3", "Q8_0", context_size=100_000)
 
 
+def test_a_smaller_context_comes_before_a_refusal(room: Room) -> None:
+    """Where only a smaller context fits, `auto` takes the best quant with that, and a named quant is loaded too."""
+    large = {"llama.context_length": 32768, "llama.block_count": 64, "llama.embedding_length": 4096}
+    room.hub.add_repository("some/large", {f"m-{quant}.gguf": tiny_model(**large) for quant in ("Q8_0", "Q4_0")})
+    kv = 64 * 2 * 2 * 1024 * 2
+    room.memory = int(((256 << 20) + 2048 * kv + 100_000) / 0.85)
+    assert room("some/large").quant
+    assert room("some/large", "Q8_0").size
+    with pytest.raises(ModelError, match=r"for a context of 8192 tokens.*A context of \d+ tokens would fit"):
+        room("some/large", "Q8_0", context_size=8192)
+
+
 def test_quant_not_offered(room: Room) -> None:
     """A quant that the repository does not have is refused with those it has."""
     assert "is not offered at Q6_K. It has: Q4_K_M, Q8_0, F16." in room.error("home-3b-v3", "Q6_K")

@@ -1,0 +1,15 @@
+"""The runtime: which model is loaded, in what state, with which adapters, and for how long."""
+
+from home_llm.runtime.adapters import AdapterRequestError, LoadedAdapter
+from home_llm.runtime.runtime import Runtime
+from home_llm.runtime.state import NotReadyError, State, Status, UnknownModelError
+
+__all__ = [
+    "AdapterRequestError",
+    "LoadedAdapter",
+    "NotReadyError",
+    "Runtime",
+    "State",
+    "Status",
+    "UnknownModelError",
+]

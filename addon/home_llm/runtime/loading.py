@@ -1,0 +1,123 @@
+"""From weights on disk to a chat that answers."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from home_llm.chat import Chat
+from home_llm.engine import Engine, EngineOptions
+from home_llm.llama import Model, ModelLoadError
+from home_llm.models import ContextPlan, MemoryNeed, Weights, file_identity, plan_context
+from home_llm.runtime.adapters import LoadedAdapter, read_adapters
+from home_llm.settings import Settings
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What it takes to load a model, now or again.
+
+    Attributes:
+        weights: which file.
+        settings: how.
+        adapters: those beside the model.
+    """
+
+    weights: Weights
+    settings: Settings
+    adapters: tuple[LoadedAdapter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that answers.
+
+    Attributes:
+        recipe: what it was made of.
+        chat: what answers.
+        plan: the context's size and why.
+    """
+
+    recipe: Recipe
+    chat: Chat
+    plan: ContextPlan
+
+    @property
+    def message(self) -> str:
+        """One or two sentences for `/health`."""
+        size = self.chat.engine.n_ctx
+        text = f"{self.recipe.weights.id} is ready with a context of {size} tokens ({self.plan.reason})."
+        return f"{text} {self.plan.warning}".rstrip()
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `/v1/models` tells under `meta`."""
+        model = self.chat.model
+        return {
+            "n_ctx": self.chat.engine.n_ctx,
+            "n_ctx_reason": self.plan.reason,
+            "n_ctx_train": model.n_ctx_train,
+            "n_params": model.n_params,
+            "n_vocab": model.n_vocab,
+            "size": model.size,
+            "description": model.description,
+        }
+
+    def close(self) -> None:
+        """End every generation, save the prefixes, free the memory."""
+        self.chat.engine.close()
+        self.chat.model.close()
+
+
+def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -> Loaded:
+    """Load a model.
+
+    Args:
+        recipe: what and how.
+        memory: bytes that are free.
+        on_progress: called with the share that is loaded; when it returns False, loading ends.
+
+    Raises:
+        ModelError: an adapter is not there or for other models, or the memory is too small for the context.
+        ModelLoadError: llama.cpp refused a file, or `on_progress` ended it.
+    """
+    weights, settings = recipe.weights, recipe.settings
+    facts = weights.facts
+    # Files may have changed since they were chosen.
+    adapters = read_adapters([(adapter.file.path, adapter.scale) for adapter in recipe.adapters], facts.architecture)
+    plan = plan_context(
+        weights.id,
+        settings.context_size,
+        MemoryNeed(
+            weights.size + sum(adapter.file.size for adapter in adapters),
+            facts.kv_bytes_per_token,
+            settings.cache_type,
+        ),
+        trained=facts.context_length,
+        memory=memory,
+    )
+    if plan.warning:
+        _LOGGER.warning("%s", plan.warning)
+    model = Model(weights.path, on_progress=on_progress)
+    try:
+        engine = Engine(
+            model,
+            EngineOptions(
+                n_ctx=plan.size,
+                threads=settings.threads,
+                cache_type=settings.cache_type,
+                prefixes=settings.data_dir / "cache" / "prefixes",
+                identity=weights.sha256 or file_identity(weights.path),
+                adapters=tuple(adapter.use for adapter in adapters),
+            ),
+        )
+    except ModelLoadError:
+        model.close()
+        raise
+    loaded = Loaded(replace(recipe, adapters=adapters), Chat(engine), plan)
+    _LOGGER.info("%s %s", loaded.message, model.description)
+    for adapter in adapters:
+        _LOGGER.info("The adapter %s is loaded with the scale %g", adapter.file.path, adapter.scale)
+    return loaded

@@ -1,0 +1,366 @@
+"""What is running: gets the weights, loads the model, and tells how far it is."""
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from home_llm import __version__
+from home_llm.chat import Chat
+from home_llm.engine import Totals
+from home_llm.llama import ModelLoadError
+from home_llm.models import EMBEDDED_ID, ModelError, StoppedError, Weights, available_memory
+from home_llm.runtime.adapters import LoadedAdapter, available, named, read_adapters, rescaled
+from home_llm.runtime.finder import Finder, shown_name
+from home_llm.runtime.idle import IdleTimer
+from home_llm.runtime.loading import Loaded, Recipe, load
+from home_llm.runtime.state import NotReadyError, State, Status
+from home_llm.settings import Settings
+
+_LOGGER = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 30.0
+_PATIENCE_SECONDS = 5.0
+
+# How long a request waits for a model that was unloaded because nobody wanted it, and a change of adapters for answers
+# under way. Clients give up after a minute or two.
+_WAKE_SECONDS = 60.0
+_ADAPTER_SECONDS = 60.0
+
+
+class Runtime:
+    """Loads the configured model in the background, and others on request. Safe for several threads.
+
+    Args:
+        settings: the settings.
+        embedded: where the embedded model is, when not in its Python package.
+        memory: tells how many bytes of memory are free.
+    """
+
+    def __init__(
+        self, settings: Settings, *, embedded: Path | None = None, memory: Callable[[], int] = available_memory
+    ) -> None:
+        self._settings = settings
+        self._memory = memory
+        self._stop = threading.Event()
+        self._finder = Finder(settings, memory=memory, report=self._show, cancel=self._stop, embedded=embedded)
+        self._status = Status(State.LOADING, "Starting.", shown_name(settings.wanted_model))
+        self._adapter_folder = settings.data_dir / "adapters"
+        # The configured model's file: the configured adapters are for this one.
+        self._home: Path | None = None
+        # The model that was loaded last, which can be loaded again.
+        self._weights: Weights | None = None
+        # One load, unload or change of adapters at a time; readers never take it.
+        self._changing = threading.Lock()
+        # Guards what follows, and is notified when a model that was asleep has woken up or could not.
+        self._turn = threading.Condition()
+        self._loaded: Loaded | None = None
+        self._asleep: Recipe | None = None
+        self._waking = False
+        self._used = time.monotonic()
+        self._idle: IdleTimer | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Get and load the configured model in the background, and try again where that can help."""
+        self._run(self._bring_up)
+
+    def close(self) -> None:
+        """Stop a download, end every generation, free the model."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=2)
+        if self._changing.acquire(timeout=2):
+            try:
+                self._release()
+            finally:
+                self._changing.release()
+
+    @property
+    def status(self) -> Status:
+        """What the runtime is doing."""
+        return self._status
+
+    def chat(self) -> Chat:
+        """Return the model that answers; one that fell asleep is loaded again, and waited for.
+
+        Raises:
+            NotReadyError: there is none now.
+        """
+        with self._turn:
+            if self._loaded is None and self._asleep is not None:
+                if not self._waking:
+                    self._waking = True
+                    self._run(self._wake_up)
+                self._turn.wait_for(lambda: not self._waking, timeout=_WAKE_SECONDS)
+            self._used = time.monotonic()
+            if self._loaded is not None:
+                return self._loaded.chat
+            raise self._not_ready()
+
+    def health(self) -> dict[str, Any]:
+        """Return the body of `/health`."""
+        status = self._status
+        progress = status.progress
+        download = None
+        if progress is not None:
+            download = {
+                "file": progress.file,
+                "done": progress.done,
+                "total": progress.total,
+                "percent": progress.percent,
+            }
+        return {
+            "status": status.state.value,
+            "model": status.model,
+            "message": status.message,
+            "download": download,
+            "version": __version__,
+        }
+
+    def model_facts(self) -> dict[str, Any]:
+        """Return what `/v1/models` tells of the loaded model; empty when none is."""
+        loaded = self._loaded
+        return {} if loaded is None else loaded.facts
+
+    def totals(self) -> Totals | None:
+        """Return what the engine has done since the model was loaded; None when none is."""
+        loaded = self._loaded
+        return None if loaded is None else loaded.chat.engine.totals
+
+    def model_names(self) -> list[str]:
+        """Return the names of the models on this machine, the running one first."""
+        current = [self._status.model] if self._loaded is not None and self._status.model else []
+        return list(dict.fromkeys([*current, *self._finder.names()]))
+
+    def stop_generations(self) -> None:
+        """Cancel every generation."""
+        loaded = self._loaded
+        if loaded is not None:
+            loaded.chat.engine.cancel_all()
+
+    def load(self, name: str, *, context_size: int | None = None) -> None:
+        """Load a model of this machine in place of the running one; waits until it is done.
+
+        Raises:
+            UnknownModelError: there is no such model here.
+            NotReadyError: another load is under way.
+            ModelError, ModelLoadError: it cannot be loaded; the one before is gone, `/health` says why.
+        """
+        settings = self._settings
+        if context_size is not None:
+            settings = dataclasses.replace(settings, context_size=context_size)
+        wanted = self._finder.on_disk(name, settings, self._weights)
+        with self._change():
+            self._release()
+            try:
+                weights = self._finder.find(wanted)
+                weights = weights if name == EMBEDDED_ID else dataclasses.replace(weights, id=name)
+                self._load(self._recipe(weights, settings))
+            except (ModelError, ModelLoadError) as error:
+                self._status = Status(State.ERROR, str(error), name)
+                raise
+
+    def unload(self) -> None:
+        """Free the model; it is loaded again by `load` or at the next start, and not by requests.
+
+        Raises:
+            NotReadyError: another load is under way.
+        """
+        with self._change():
+            self._release()
+            self._status = Status(State.UNLOADED, "The model has been unloaded.", self._status.model)
+
+    def adapters(self) -> tuple[LoadedAdapter, ...]:
+        """Return the adapters beside the model; their places in the list are their numbers."""
+        with self._turn:
+            recipe = self._asleep if self._loaded is None else self._loaded.recipe
+        return () if recipe is None else recipe.adapters
+
+    def adapter_names(self) -> list[str]:
+        """Return the names of the adapters that can be loaded."""
+        return list(available(self._configured_adapters(self._weights), self._adapter_folder))
+
+    def scale_adapters(self, scales: Mapping[int, float]) -> None:
+        """Give the adapters other scales, by their numbers; those that are not named get 0.
+
+        Raises:
+            AdapterRequestError: there is no adapter of that number.
+            NotReadyError: there is no model now, another load is under way, or answers under way take too long.
+        """
+        self._swap_adapters(lambda loaded: rescaled(loaded.recipe.adapters, scales))
+
+    def use_adapters(self, names: Sequence[str]) -> None:
+        """Apply the adapters of these names, and no others.
+
+        Raises:
+            AdapterRequestError: there is no adapter of that name.
+            ModelError, AdapterError: one cannot be loaded; nothing has changed then.
+            NotReadyError: as above.
+        """
+
+        def choose(loaded: Loaded) -> tuple[LoadedAdapter, ...]:
+            weights = loaded.recipe.weights
+            chosen = named(names, self._configured_adapters(weights), self._adapter_folder)
+            return read_adapters(chosen, weights.facts.architecture)
+
+        self._swap_adapters(choose)
+
+    def _swap_adapters(self, choose: Callable[[Loaded], tuple[LoadedAdapter, ...]]) -> None:
+        self.chat()
+        with self._change():
+            loaded = self._loaded
+            if loaded is None:
+                raise self._not_ready()
+            adapters = choose(loaded)
+            try:
+                loaded.chat.engine.set_adapters([adapter.use for adapter in adapters], timeout=_ADAPTER_SECONDS)
+            except TimeoutError:
+                raise NotReadyError("The answers under way take too long. Change the adapters later.", 10) from None
+            with self._turn:
+                self._loaded = dataclasses.replace(loaded, recipe=dataclasses.replace(loaded.recipe, adapters=adapters))
+
+    def _configured_adapters(self, weights: Weights | None) -> tuple[tuple[Path, float], ...]:
+        """Return the adapters of the settings for the configured model, and none for others."""
+        return self._settings.adapter_list if weights is not None and weights.path == self._home else ()
+
+    def _recipe(self, weights: Weights, settings: Settings) -> Recipe:
+        """Return how to load weights.
+
+        Raises:
+            ModelError: an adapter of the settings cannot be used.
+        """
+        adapters = read_adapters(self._configured_adapters(weights), weights.facts.architecture)
+        return Recipe(weights, settings, adapters)
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Hold the right to load and unload; a request does not wait for a download of hours."""
+        if not self._changing.acquire(timeout=_PATIENCE_SECONDS):
+            raise NotReadyError(f"The model is being changed already. {self._status.message}", 30)
+        try:
+            yield
+        finally:
+            self._changing.release()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=work, name="loader", daemon=True)
+        self._thread.start()
+
+    def _bring_up(self) -> None:
+        """Get the configured model and load it, as often as it takes."""
+
+        def work() -> None:
+            if self._loaded is None:
+                weights = self._finder.find(self._finder.configured(self._settings))
+                self._home = weights.path
+                self._load(self._recipe(weights, self._settings))
+
+        delay = _RETRY_SECONDS
+        while not self._stop.is_set():
+            error = self._attempt(work)
+            if not isinstance(error, ModelError) or not error.retryable:
+                return
+            delay = min(error.retry_after or delay, 600.0)
+            self._stop.wait(delay)
+            delay *= 2
+
+    def _wake_up(self) -> None:
+        """Load the model again that was unloaded because nobody wanted it; when that fails, the next request tries."""
+
+        def work() -> None:
+            if self._loaded is None and self._asleep is not None and not self._stop.is_set():
+                self._load(self._asleep)
+
+        self._attempt(work)
+        with self._turn:
+            self._waking = False
+            self._turn.notify_all()
+
+    def _attempt(self, work: Callable[[], None]) -> Exception | None:
+        """Do what changes the model, and show and return what went wrong."""
+        try:
+            with self._changing:
+                work()
+        except StoppedError as error:
+            return error
+        except (ModelError, ModelLoadError) as error:
+            if not self._stop.is_set():
+                self._report(error)
+            return error
+        except Exception as error:
+            # A fault of ours must not leave "loading" on the page for ever.
+            _LOGGER.exception("Loading the model failed")
+            self._report(error)
+            return error
+        return None
+
+    def _report(self, error: Exception) -> None:
+        _LOGGER.error("%s", error)
+        self._status = Status(State.ERROR, str(error), self._status.model)
+
+    def _show(self, status: Status) -> None:
+        self._status = status
+
+    def _not_ready(self) -> NotReadyError:
+        status = self._status
+        return NotReadyError(status.message, 5 if status.state is State.LOADING else 30)
+
+    def _load(self, recipe: Recipe) -> None:
+        name = recipe.weights.id
+
+        def report(share: float) -> bool:
+            self._show(Status(State.LOADING, f"Loading {name}: {share:.0%}.", name))
+            return not self._stop.is_set()
+
+        report(0)
+        loaded = load(recipe, memory=self._memory(), on_progress=report)
+        self._weights = recipe.weights
+        with self._turn:
+            self._loaded, self._asleep = loaded, None
+            self._used = time.monotonic()
+            self._status = Status(State.OK, loaded.message, name)
+        self._idle = IdleTimer(self._settings.idle_unload * 60, self._idle_since, self._fall_asleep)
+        self._idle.start()
+
+    def _idle_since(self) -> float | None:
+        """Return when the last request ended; None while one runs."""
+        loaded = self._loaded
+        if loaded is None:
+            return self._used
+        since = loaded.chat.engine.idle_since
+        return None if since is None else max(since, self._used)
+
+    def _fall_asleep(self) -> bool:
+        """Free the model that nobody has wanted for a while; return whether there is nothing more to wait for."""
+        if not self._changing.acquire(blocking=False):
+            return False
+        try:
+            with self._turn:
+                loaded, since = self._loaded, self._idle_since()
+                if loaded is None:
+                    return True
+                if since is None or time.monotonic() - since < self._settings.idle_unload * 60:
+                    # A request has come just now.
+                    return False
+                self._loaded, self._asleep = None, loaded.recipe
+                name = loaded.recipe.weights.id
+                message = f"{name} is unloaded, as nobody has asked for {self._settings.idle_unload:g} minutes."
+                self._status = Status(State.UNLOADED, f"{message} The next request loads it again by itself.", name)
+            _LOGGER.info("%s", message)
+            loaded.close()
+            return True
+        finally:
+            self._changing.release()
+
+    def _release(self) -> None:
+        if self._idle is not None:
+            self._idle.stop()
+        with self._turn:
+            loaded, self._loaded, self._asleep = self._loaded, None, None
+        if loaded is not None:
+            loaded.close()
