@@ -10,6 +10,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from gguf_writer import lora_adapter
 from home_llm.runtime.idle import IdleTimer
 from served import Served
@@ -27,7 +29,7 @@ def test_it_sleeps_and_wakes(data_dir: Path) -> None:
         assert served.post("/v1/internal/warm", CHAT).status == 200
         health = served.wait_until("unloaded", seconds=10)
         assert health["model"] == name
-        assert "0.02 minutes" in health["message"]
+        assert "0.02 min" in health["message"]
         assert "loads it again by itself" in health["message"]
         # Looking wakes nobody.
         assert "home_llm:model_loaded 0.0" in served.get("/metrics").body.decode()
@@ -133,6 +135,21 @@ def test_a_model_that_cannot_wake(data_dir: Path, tmp_path: Path) -> None:
         free[0] = 10**10
         assert served.post("/v1/internal/encode", {"text": "hi"}).status == 200
         assert served.get("/health").json["status"] == "ok"
+
+
+def test_patience(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request does not wait for ever for a model that takes too long to wake; a later one is answered."""
+    monkeypatch.setattr("home_llm.runtime.runtime._WAKE_SECONDS", 0.3)
+    with Served(data_dir, idle_unload=SOON) as served:
+        served.wait_until("unloaded", seconds=10)
+        with served.runtime._changing:
+            started = time.monotonic()
+            refused = served.post("/v1/internal/encode", {"text": "hi"})
+            assert time.monotonic() - started < 5
+            assert refused.status == 503
+            assert refused.headers["Retry-After"] == "5"
+        served.wait_until("ok")
+        assert served.post("/v1/internal/encode", {"text": "hi"}).status == 200
 
 
 def test_closing_asleep_and_awake(data_dir: Path) -> None:

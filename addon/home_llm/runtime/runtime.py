@@ -308,7 +308,7 @@ class Runtime:
 
     def _not_ready(self) -> NotReadyError:
         status = self._status
-        return NotReadyError(status.message, 5 if status.state is State.LOADING else 30)
+        return NotReadyError(status.message, 5 if self._waking or status.state is State.LOADING else 30)
 
     def _load(self, recipe: Recipe) -> None:
         name = recipe.weights.id
@@ -349,7 +349,7 @@ class Runtime:
                     return False
                 self._loaded, self._asleep = None, loaded.recipe
                 name = loaded.recipe.weights.id
-                message = f"{name} is unloaded, as nobody has asked for {self._settings.idle_unload:g} minutes."
+                message = f"{name} was unloaded after {self._settings.idle_unload:g} min without a request."
                 self._status = Status(State.UNLOADED, f"{message} The next request loads it again by itself.", name)
             _LOGGER.info("%s", message)
             loaded.close()
