@@ -14,6 +14,11 @@ from home_llm.settings import Settings
 
 _LOGGER = logging.getLogger(__name__)
 
+# Bytes for prefixes outside of the cells: half of the memory that is left, within these. The least is what the working
+# memory has to spare, and holds the prompt of a small house.
+_LEAST_PARKING = 64 << 20
+_MOST_PARKING = 256 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -87,17 +92,10 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     facts = weights.facts
     # Files may have changed since they were chosen.
     adapters = read_adapters([(adapter.file.path, adapter.scale) for adapter in recipe.adapters], facts.architecture)
-    plan = plan_context(
-        weights.id,
-        settings.context_size,
-        MemoryNeed(
-            weights.size + sum(adapter.file.size for adapter in adapters),
-            facts.kv_bytes_per_token,
-            settings.cache_type,
-        ),
-        trained=facts.context_length,
-        memory=memory,
-    )
+    size = weights.size + sum(adapter.file.size for adapter in adapters)
+    need = MemoryNeed(size, facts.kv_bytes_per_token, settings.cache_type)
+    plan = plan_context(weights.id, settings.context_size, need, trained=facts.context_length, memory=memory)
+    spare = memory - need.total(plan.size)
     if plan.warning:
         _LOGGER.warning("%s", plan.warning)
     model = Model(weights.path, on_progress=on_progress)
@@ -108,6 +106,7 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
                 n_ctx=plan.size,
                 threads=settings.threads,
                 cache_type=settings.cache_type,
+                parking_budget=min(max(spare // 2, _LEAST_PARKING), _MOST_PARKING),
                 prefixes=settings.data_dir / "cache" / "prefixes",
                 identity=weights.sha256 or file_identity(weights.path),
                 adapters=tuple(adapter.use for adapter in adapters),
