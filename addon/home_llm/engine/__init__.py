@@ -2,7 +2,7 @@
 
 from home_llm.engine.adapters import AdapterUse
 from home_llm.engine.constraint import JSON_STYLE, Constraint, ConstraintError, ConstraintKind, as_rule
-from home_llm.engine.engine import Engine, EngineClosedError, EngineOptions
+from home_llm.engine.engine import Engine, EngineClosedError
 from home_llm.engine.generation import (
     Chunk,
     Done,
@@ -13,6 +13,7 @@ from home_llm.engine.generation import (
     Timings,
 )
 from home_llm.engine.logprobs import Logprob, TokenLogprob
+from home_llm.engine.options import EngineOptions
 from home_llm.engine.schema import enforceable, relocated
 from home_llm.engine.thinking import Thinking
 from home_llm.engine.totals import Totals

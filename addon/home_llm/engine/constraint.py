@@ -85,7 +85,12 @@ class Matcher(Protocol):
         """
 
     def forced(self) -> list[int]:
-        """Return the tokens that must come next, in order; none where there is a choice."""
+        """Return the tokens that must come next, in order; none where there is a choice.
+
+        The last of them is only likely: what follows it is the model's choice, and may be in one token with it. Where
+        it were forced, a `)` would be alone where the model writes `)` and a line break as one, and it would go on
+        otherwise.
+        """
 
     @property
     def stopped(self) -> bool:
@@ -121,13 +126,8 @@ class GrammarMatcher:
         self._matcher.reset()
 
     def forced(self) -> list[int]:
-        """See Matcher.
-
-        The last of them is left to the model: what follows it is its choice, and may be in one token with it. Forced, a
-        `)` would be alone where the model writes `)` and a line break as one, and it would go on otherwise.
-        """
-        tokens: list[int] = self._matcher.compute_ff_tokens()
-        return tokens[:-1]
+        """See Matcher."""
+        return list(self._matcher.compute_ff_tokens())
 
     @property
     def stopped(self) -> bool:

@@ -6,85 +6,25 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass, replace
-from pathlib import Path
 
 from home_llm.engine.adapters import AdapterChange, AdapterShelf, AdapterUse
 from home_llm.engine.cache import PrefixCache
 from home_llm.engine.constraint import Matcher
+from home_llm.engine.decoding import Decoder, Part
 from home_llm.engine.generation import FinishReason, Generation, GenerationRequest
+from home_llm.engine.options import EngineOptions, affordable
 from home_llm.engine.persistence import PrefixKeeper, PrefixStore
-from home_llm.engine.scheduler import plan
 from home_llm.engine.sequence import Sequence
-from home_llm.engine.speculation import Gauge
 from home_llm.engine.thinking import MatcherMaker
 from home_llm.engine.threads import ThreadChooser
 from home_llm.engine.totals import Totals
-from home_llm.llama import Batch, CacheFullError, CacheType, Context, DecodeAbortedError, Model, build_info, state_size
+from home_llm.llama import CacheFullError, Context, DecodeAbortedError, Model, build_info
 
 _LOGGER = logging.getLogger(__name__)
-
-# Decodes below this many tokens are over before an abort is worth it.
-_WORTH_ABORTING = 16
-
-# A recurrent memory takes megabytes for each sequence, used or not. So much of it is fine, and so many sequences are
-# needed: two that run, and two that are kept.
-_STATES_BUDGET = 256 << 20
-_FEWEST_SEQUENCES = 4
 
 
 class EngineClosedError(Exception):
     """The engine has been closed, because the model was unloaded or the server is stopping."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """How to run a model.
-
-    Attributes:
-        n_ctx: tokens of context, shared by everything that runs and is cached.
-        threads: most threads to compute with; 0 is all that this process may use.
-        n_batch: most tokens of one decode.
-        n_parallel: most requests that run together.
-        n_cached: sequences that are kept for their prefixes beside those.
-        cache_type: how the KV cache is kept, `f16`, `q8_0` or `q4_0`; `f32` is for comparing answers.
-        parking_budget: most bytes of memory for prefixes that wait outside the cells.
-        prefixes: folder for prefixes that survive a restart; None keeps none.
-        prefixes_budget: most bytes of them.
-        identity: of the weights, so that no prefix of others is taken for theirs.
-        speculate: guess at repeated phrases, where that is measured to pay.
-        adapters: LoRA adapters to begin with.
-    """
-
-    n_ctx: int
-    threads: int = 0
-    n_batch: int = 512
-    n_parallel: int = 8
-    n_cached: int = 16
-    cache_type: CacheType = "f16"
-    parking_budget: int = 256 << 20
-    prefixes: Path | None = None
-    prefixes_budget: int = 256 << 20
-    identity: str = ""
-    speculate: bool = True
-    adapters: tuple[AdapterUse, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What a sequence has in a batch.
-
-    Attributes:
-        sequence: whose.
-        count: how many of its pending tokens.
-        index: where the logits of the last of them are.
-        drafts: guesses at what follows, after them.
-    """
-
-    sequence: Sequence
-    count: int
-    index: int
-    drafts: list[int]
 
 
 class Engine:
@@ -96,7 +36,7 @@ class Engine:
 
     def __init__(self, model: Model, options: EngineOptions) -> None:
         self.model = model
-        self._options = options = _affordable(model, options)
+        self._options = options = affordable(model, options)
         self._threads = ThreadChooser(options.threads)
         self._adapters = AdapterShelf(model, options.adapters)
         self._context = Context(
@@ -109,23 +49,20 @@ class Engine:
         )
         self._adapters.apply(self._context)
         self.n_ctx = self._context.n_ctx
-        self._batch = Batch(self._context.n_batch)
+        self._decoder = Decoder(
+            self._context, self._threads, speculate=options.speculate, can_guess=not model.is_recurrent
+        )
         self._cache = PrefixCache(self._context, parking_budget=options.parking_budget, whole_only=model.is_recurrent)
         self._constraints = MatcherMaker(model)
         self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | AdapterChange | None] = queue.SimpleQueue()
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
-        self._prefill_rate = 0.0
-        self._gauge = Gauge()
-        self._can_guess = options.speculate and not model.is_recurrent
         self._keeper = self._make_keeper()
         self.totals = Totals()
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._open: set[Generation] = set()
         self._idle_since: float | None = time.monotonic()
-        # What the decode under way is reading prompts for: cancelling one of these is worth an abort.
-        self._reading: frozenset[Generation] = frozenset()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._thread.start()
 
@@ -149,7 +86,7 @@ class Engine:
         if not 0 < len(request.prompt) < self.n_ctx:
             raise ValueError(f"the prompt has {len(request.prompt)} tokens and the context {self.n_ctx}")
         matcher = self._constraints.matcher(request.constraint, request.thinking)
-        generation = _EngineGeneration(request, self)
+        generation = _EngineGeneration(request, self._decoder)
         with self._lock:
             if self._closed.is_set():
                 raise EngineClosedError("the model has been unloaded")
@@ -206,15 +143,9 @@ class Engine:
         self.cancel_all()
         self._inbox.put(None)
         self._thread.join()
-        self._batch.close()
+        self._decoder.close()
         self._context.close()
         self._adapters.close()
-
-    def abort_if_reading(self, generation: Generation) -> None:
-        """Interrupt the decode under way when it reads this generation's prompt."""
-        with self._lock:
-            if generation in self._reading:
-                self._context.abort(requested=True)
 
     def _run(self) -> None:
         if self._keeper is not None:
@@ -313,83 +244,28 @@ class Engine:
 
     def _step(self) -> None:
         """Do one decode, and let what it completes choose its next tokens."""
-        shares = plan(
-            self._running,
-            capacity=self._context.n_batch,
-            prefill_rate=self._prefill_rate,
-            now=time.perf_counter(),
-        )
-        self._batch.clear()
-        # Guesses are for who is alone: others make better use of a larger batch.
-        guesses = self._gauge.wanted() if self._can_guess and len(shares) == 1 else 0
-        parts = [self._add(self._running[share.index], share.count, guesses) for share in shares]
-        started = time.perf_counter()
-        if not self._decode(parts):
-            return
-        right = 0
-        for part in parts:
-            part.sequence.took(part.count)
-            if part.sequence.cached is not None and part.sequence.in_cache == part.sequence.keep_at:
-                self._cache.keep(part.sequence.cached)
-            if part.sequence.pending == 0:
-                right = self._advance(part)
-        if len(parts) == 1 and parts[0].count == 1:
-            self._gauge.note(time.perf_counter() - started, drafted=len(parts[0].drafts), right=right)
-
-    def _add(self, sequence: Sequence, count: int, guesses: int) -> _Part:
-        """Put pending tokens into the batch, and guesses at what follows them."""
-        start = sequence.in_cache
-        if start < sequence.keep_at:
-            count = min(count, sequence.keep_at - start)
-        number = sequence.cached.number if sequence.cached else 0
-        complete = count == sequence.pending
-        drafts = sequence.drafts(guesses) if guesses and complete else []
-        index = self._batch.add(
-            [*sequence.tokens[start : start + count], *drafts],
-            position=start,
-            sequence=number,
-            logits=1 + len(drafts) if complete else 0,
-        )
-        return _Part(sequence, count, index, drafts)
-
-    def _decode(self, parts: list[_Part]) -> bool:
-        """Decode the batch; return whether it was done. Otherwise the next step tries again, as far as that helps."""
-        threads = self._threads.threads()
-        self._context.set_threads(threads, threads)
-        size = len(self._batch)
-        with self._lock:
-            reading = (part.sequence.generation for part in parts if part.count >= _WORTH_ABORTING)
-            self._reading = frozenset(reading)
-        started = time.perf_counter()
         try:
-            self._context.decode(self._batch)
+            parts = self._decoder.decode(self._running)
         except DecodeAbortedError:
-            self._restore(parts)
-            return False
+            return
         except CacheFullError as error:
             self._make_room(error)
-            return False
+            return
         except Exception as error:  # noqa: BLE001 - whatever broke is the answer to these requests; the engine goes on
-            self._restore(parts)
-            for part in parts:
-                part.sequence.fail(error)
-                self._leave(part.sequence)
-            return False
-        finally:
-            with self._lock:
-                self._reading = frozenset()
-                self._context.abort(requested=False)
+            for sequence in list(self._running):
+                sequence.fail(error)
+                self._leave(sequence)
+            return
         self.totals.decodes += 1
-        if size >= _WORTH_ABORTING:
-            self._prefill_rate = size / (time.perf_counter() - started)
-        return True
-
-    def _restore(self, parts: list[_Part]) -> None:
-        """Forget what an interrupted decode, or a wrong guess, has left in the KV cache."""
+        right = 0
         for part in parts:
-            if (cached := part.sequence.cached) is not None:
-                left = self._context.truncate(cached.number, len(cached.tokens))
-                del cached.tokens[left:]
+            sequence = part.sequence
+            sequence.took(part.count)
+            if sequence.cached is not None and sequence.in_cache == sequence.keep_at:
+                self._cache.keep(sequence.cached)
+            if sequence.pending == 0:
+                right = self._advance(part)
+        self._decoder.note(parts, right)
 
     def _make_room(self, error: CacheFullError) -> None:
         """Park a cached prefix, or make the request that came last wait; what is alone must end."""
@@ -408,7 +284,7 @@ class Engine:
             last.cached = None
         self._waiting.appendleft(last)
 
-    def _advance(self, part: _Part) -> int:
+    def _advance(self, part: Part) -> int:
         """Let a sequence choose what comes next; return how many guesses were right."""
         right = 0
         try:
@@ -416,7 +292,7 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - as in _decode
             part.sequence.fail(error)
         if right < len(part.drafts):
-            self._restore([part])
+            self._decoder.restore(part.sequence)
         if part.sequence.finished:
             self._leave(part.sequence)
         return right
@@ -439,24 +315,13 @@ class Engine:
                 self._idle_since = time.monotonic()
 
 
-def _affordable(model: Model, options: EngineOptions) -> EngineOptions:
-    """Return the options with as few sequences as the states of a recurrent memory leave room for."""
-    state = state_size(model)
-    most = max(_STATES_BUDGET // state, _FEWEST_SEQUENCES) if state else 0
-    if not 0 < most < options.n_parallel + options.n_cached:
-        return options
-    _LOGGER.info("Each sequence takes %d MB: %d are kept, at most %d run together", state >> 20, most, most // 2)
-    n_parallel = min(options.n_parallel, most // 2)
-    return replace(options, n_parallel=n_parallel, n_cached=most - n_parallel)
-
-
 class _EngineGeneration(Generation):
     """A generation whose cancellation also interrupts the decode under way."""
 
-    def __init__(self, request: GenerationRequest, engine: Engine) -> None:
+    def __init__(self, request: GenerationRequest, decoder: Decoder) -> None:
         super().__init__(request)
-        self._engine = engine
+        self._decoder = decoder
 
     def cancel(self) -> None:
         super().cancel()
-        self._engine.abort_if_reading(self)
+        self._decoder.abort_if_reading(self)

@@ -130,7 +130,7 @@ class Generation:
         self.submitted = time.perf_counter()
         self.cancelled = threading.Event()
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._gathered: list[str] = []
+        self._gathered: list[Chunk] = []
         self._sent = 0.0
 
     def cancel(self) -> None:
@@ -141,11 +141,12 @@ class Generation:
         """Hand out an event, a short text not before the next one; for the engine's thread."""
         now = time.perf_counter()
         if isinstance(event, Chunk):
-            self._gathered.append(event.text)
+            self._gathered.append(event)
             if now - self._sent < _GATHER_SECONDS:
                 return
         if self._gathered:
-            self._events.put(Chunk("".join(self._gathered)))
+            logprobs = tuple(logprob for chunk in self._gathered for logprob in chunk.logprobs)
+            self._events.put(Chunk("".join(chunk.text for chunk in self._gathered), logprobs))
             self._gathered.clear()
             self._sent = now
         if not isinstance(event, Chunk):

@@ -46,6 +46,8 @@ class Sequence:
         self._sampler: Sampler | None = None
         self._ends = frozenset() if self.request.ignore_end else frozenset(model.end_of_generation)
         self._phrases = PhraseIndex()
+        # What a constraint leaves the model to write, unless in one token with what follows.
+        self._likely: list[int] = []
         self._reused: int | None = None
         self._predicted = 0
         self._chosen = 0
@@ -122,6 +124,7 @@ class Sequence:
                 self.finish(FinishReason.STOP)
                 return right
             self._chosen += 1
+            self._likely = []
             begin = len(self.tokens)
             if self._accept(token):
                 self._accept_forced()
@@ -133,6 +136,11 @@ class Sequence:
                 right += 1
             if self.finished:
                 return right
+
+    @property
+    def likely(self) -> list[int]:
+        """What almost certainly comes after the pending tokens, because a constraint leaves little else; often none."""
+        return self._likely if self._predicted + 1 < self._limit else []
 
     def drafts(self, count: int) -> list[int]:
         """Return up to `count` guesses at what comes after the pending tokens."""
@@ -162,11 +170,13 @@ class Sequence:
 
     def _accept_forced(self) -> None:
         """Make the tokens that the constraint leaves no choice about part of the answer."""
-        if self._logprobs is not None:
+        if self._logprobs is not None or self._matcher is None:
             return
-        for token in self._matcher.forced() if self._matcher is not None else ():
+        forced = self._matcher.forced()
+        for token in forced[:-1]:
             if not self._accept(token):
                 return
+        self._likely = forced[-1:]
 
     def _accept(self, token: int) -> bool:
         """Make a token part of the answer; return whether the answer goes on."""

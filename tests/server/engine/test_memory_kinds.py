@@ -145,7 +145,7 @@ def test_speculated(any_kind: Model) -> None:
     requests = [ask(words(seed, 40), 200, constraint=REPORT) for seed in range(4)]
     with running(any_kind, speculate=True) as engine:
         guessed = [answer(engine, request) for request in requests]
-        assert (engine._gauge._trials > 0) is not any_kind.is_recurrent
+        assert (engine._decoder._gauge._trials > 0) is not any_kind.is_recurrent
         again = [answer(engine, request) for request in reversed(requests)]
     assert guessed == [alone(any_kind, request) for request in requests] == again[::-1]
 
@@ -195,7 +195,7 @@ def test_states_have_a_budget(any_kind: Model, monkeypatch: pytest.MonkeyPatch) 
     """Where each sequence takes memory of its own, there are only so many; requests beyond them wait."""
     state = state_size(any_kind)
     assert (state > 0) is any_kind.is_recurrent
-    monkeypatch.setattr("home_llm.engine.engine._STATES_BUDGET", 6 * state + 1)
+    monkeypatch.setattr("home_llm.engine.options._STATES_BUDGET", 6 * state + 1)
     requests = [ask(words(seed, 60), 20) for seed in range(9)]
     with running(any_kind) as engine:
         assert engine._context.n_sequences == (6 if any_kind.is_recurrent else OPTIONS.n_parallel + OPTIONS.n_cached)
