@@ -71,7 +71,7 @@ def test_streams_flow(served: Served) -> None:
     while line := response.readline():
         if line.strip():
             arrivals.append(time.monotonic())
-    assert len(arrivals) > 30
+    assert len(arrivals) > 5
     # Sent in one piece, all lines would arrive together.
     assert arrivals[-1] - arrivals[0] > 0.05
     connection.close()
