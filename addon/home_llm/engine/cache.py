@@ -1,10 +1,10 @@
 """The prefix cache: which tokens the KV cache holds under which sequence, and what gives way first."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from home_llm.engine.parking import Block, ParkedPrefixes, spans
+from home_llm.engine.parking import Block, ParkedPrefixes, StoredState, spans
 from home_llm.engine.tokens import common_prefix
 from home_llm.llama import Context, State
 
@@ -159,7 +159,7 @@ class PrefixCache:
                 return True
         return False
 
-    def adopt(self, tokens: list[int], states: list[State], *, pinned: bool = False) -> bool:
+    def adopt(self, tokens: list[int], states: Sequence[StoredState], *, pinned: bool = False) -> bool:
         """Park a prefix that was saved; return whether it is kept."""
         places = spans(len(tokens), whole_only=not self.cuts_anywhere)
         if not self._parked.enabled or len(places) != len(states):
@@ -182,7 +182,7 @@ class PrefixCache:
             yield Prefix(list(sequence.tokens), states, sequence.pinned)
         for chain in sorted(self._parked.prefixes(), key=lambda blocks: -blocks[-1].used):
             tokens = [token for block in chain for token in block.tokens]
-            yield Prefix(tokens, (block.state for block in chain), chain[-1].pinned)
+            yield Prefix(tokens, _states(chain), chain[-1].pinned)
 
     def _new(self, keep: CachedSequence | None) -> CachedSequence | None:
         if not self._free and not self.give_way(keep):
@@ -228,11 +228,16 @@ class PrefixCache:
             have = self._context.share(source.number, sequence.number, have) if have else 0
         for block, end in zip(blocks, ends, strict=True):
             if end > have:
-                if not self._restore(sequence, block.state):
+                state = block.load()
+                if state is None:
+                    self._parked.forget(block)
+                    break
+                if not self._restore(sequence, state):
                     break
                 have = end
         if have > length:
             have = self._context.truncate(sequence.number, length)
+        have = min(have, length)
         sequence.tokens = list(prompt[:have])
         sequence.pinned = any(block.pinned for block in blocks)
         if self.cuts_anywhere:
@@ -253,13 +258,15 @@ class PrefixCache:
         """
         if not self._parked.enabled or not self.cuts_anywhere:
             return
+        used = [prompt, *(busy.tokens for busy in self._busy)]
         tolerated = _TOLERATED_CELLS
         for sequence in reversed(self.idle):
             if sequence is keep:
                 continue
-            used = [prompt, *(busy.tokens for busy in self._busy)]
-            tolerated -= len(sequence.tokens) - max(common_prefix(sequence.tokens, tokens) for tokens in used)
-            if tolerated < 0:
+            shared = max(common_prefix(sequence.tokens, tokens) for tokens in used)
+            tolerated -= len(sequence.tokens) - shared
+            # Of those that share nothing, none stays: what is left lies close together then.
+            if tolerated < 0 or shared < _WORTH_RESTORING:
                 self._park(sequence)
 
     def _park(self, sequence: CachedSequence) -> None:
@@ -286,3 +293,11 @@ class PrefixCache:
         self._idle.remove(sequence)
         self._context.truncate(sequence.number, 0)
         self._free.append(sequence.number)
+
+
+def _states(blocks: list[Block]) -> Iterator[State]:
+    for block in blocks:
+        state = block.load()
+        if state is None:
+            raise OSError("a part of it is gone")
+        yield state

@@ -8,6 +8,7 @@ of a few milliseconds then.
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -18,7 +19,15 @@ from home_llm.llama import State
 # it once, and what is new of a long prefix is little.
 BLOCK = 512
 
-Save = Callable[[int, int], State]
+
+class StoredState(Protocol):
+    """A state that is kept somewhere else than in memory."""
+
+    def load(self) -> State | None:
+        """Return it; None where it is not there any more."""
+
+
+Save = Callable[[int, int], State | StoredState]
 
 
 @dataclass(eq=False, slots=True)
@@ -27,7 +36,7 @@ class Block:
 
     Attributes:
         tokens: what it holds.
-        state: of llama.cpp, for these tokens.
+        state: of llama.cpp, for these tokens, or where to get it.
         parent: the block before it; the root has none.
         children: the blocks that come after it, by their tokens.
         used: when it was used last; larger is later.
@@ -35,7 +44,7 @@ class Block:
     """
 
     tokens: tuple[int, ...]
-    state: State
+    state: State | StoredState
     parent: "Block | None"
     children: dict[tuple[int, ...], "Block"] = field(default_factory=dict)
     used: int = 0
@@ -43,8 +52,12 @@ class Block:
 
     @property
     def size(self) -> int:
-        """Bytes of the state."""
-        return int(self.state.nbytes)
+        """Bytes of memory that the state takes."""
+        return int(self.state.nbytes) if isinstance(self.state, np.ndarray) else 0
+
+    def load(self) -> State | None:
+        """Return the state; None where it is not there any more."""
+        return self.state if isinstance(self.state, np.ndarray) else self.state.load()
 
 
 class ParkedPrefixes:
@@ -112,9 +125,18 @@ class ParkedPrefixes:
         self._keep_to_budget()
 
     def drop_lone_copy(self, blocks: list[Block]) -> None:
-        """Forget blocks that are in cells again, where nothing else is parked: a house with one agent keeps it once."""
-        if sum(1 for _ in self._leaves()) == 1 and blocks and not blocks[-1].children:
+        """Forget blocks that are in cells again, where nothing else is parked: a house with one agent keeps it once.
+
+        What is not in memory costs nothing and stays.
+        """
+        if self.size and sum(1 for _ in self._leaves()) == 1 and blocks and not blocks[-1].children:
             self.clear()
+
+    def forget(self, block: Block) -> None:
+        """Forget a block and all that comes after it."""
+        for child in list(block.children.values()):
+            self.forget(child)
+        self._remove(block)
 
     def clear(self) -> None:
         """Forget everything."""

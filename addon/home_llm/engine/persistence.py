@@ -20,8 +20,9 @@ from home_llm.llama import State
 _LOGGER = logging.getLogger(__name__)
 
 # A file is the magic, the length of the header, the header as JSON, the tokens as 32-bit numbers, each state with its
-# length before it, and a checksum of all that follows the header.
-_MAGIC = b"HOMELLM-KV-2\n"
+# length and checksum before it, and a length of 0 at the end.
+_MAGIC = b"HOMELLM-KV-3\n"
+_LENGTH = struct.Struct("<QI")
 _SUFFIX = ".kv"
 
 # Shorter prompts are read again sooner than they are looked up.
@@ -42,13 +43,45 @@ class SavedPrefix:
 
     Attributes:
         tokens: what the sequence held.
-        states: llama.cpp's states of its blocks.
+        states: llama.cpp's states of its blocks, still in the file.
         pinned: whether it is to be forgotten last.
     """
 
     tokens: list[int]
-    states: list[State]
+    states: list["FileState"]
     pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """A state in a file, read when it is asked for.
+
+    Attributes:
+        path: the file.
+        offset: where the state begins.
+        length: its bytes.
+        checksum: CRC-32 of it.
+    """
+
+    path: Path
+    offset: int
+    length: int
+    checksum: int
+
+    def load(self) -> State | None:
+        """Return the state; None where the file is gone or damaged, which is then removed with a line in the log."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                state = np.fromfile(file, np.uint8, self.length)
+        except OSError as error:
+            _LOGGER.warning("The saved prefix %s cannot be read: %s", self.path.name, error)
+            return None
+        if state.nbytes == self.length and zlib.crc32(state.data) == self.checksum:
+            return state
+        _LOGGER.warning("The saved prefix %s cannot be used and is removed: it is damaged", self.path.name)
+        self.path.unlink(missing_ok=True)
+        return None
 
 
 class PrefixStore:
@@ -82,9 +115,10 @@ class PrefixStore:
 
     def holds(self, tokens: list[int], *, whole: bool = False) -> bool:
         """Return whether nearly all of a prefix is on disk, or exactly this one where only a whole one is of use."""
+        there = [saved for path, saved in self._saved.items() if path.exists()]
         if whole:
-            return tokens in self._saved.values()
-        return any(common_prefix(saved, tokens) >= _COVERED * len(tokens) for saved in self._saved.values())
+            return tokens in there
+        return any(common_prefix(saved, tokens) >= _COVERED * len(tokens) for saved in there)
 
     def save(self, tokens: list[int], states: Iterable[State], *, pinned: bool = False) -> None:
         """Save a prefix, in one piece or not at all, and remove the oldest ones over the budget."""
@@ -93,7 +127,12 @@ class PrefixStore:
         partial = path.with_suffix(".part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            header = {"fingerprint": self._fingerprint, "tokens": len(tokens), "pinned": pinned}
+            header = {
+                "fingerprint": self._fingerprint,
+                "tokens": len(tokens),
+                "checksum": zlib.crc32(raw),
+                "pinned": pinned,
+            }
             size = self._write(partial, json.dumps(header).encode(), raw, states)
             if size > self._budget:
                 partial.unlink()
@@ -111,19 +150,18 @@ class PrefixStore:
         """Write a file and return its size; what would be over the budget is cut off."""
         with path.open("wb") as file:
             file.writelines((_MAGIC, struct.pack("<I", len(header)), header, raw))
-            checksum = zlib.crc32(raw)
             for state in states:
                 if file.tell() + state.nbytes > self._budget:
                     return self._budget + 1
-                file.write(struct.pack("<Q", state.nbytes))
+                file.write(_LENGTH.pack(state.nbytes, zlib.crc32(state.data)))
                 file.write(state.data)
-                checksum = zlib.crc32(state.data, checksum)
-            file.write(struct.pack("<QI", 0, checksum))
+            file.write(_LENGTH.pack(0, 0))
             file.flush()
             os.fsync(file.fileno())
             return file.tell()
 
     def _read(self, path: Path) -> SavedPrefix:
+        """Read what a file holds, but for the states, and let the machine fetch those meanwhile."""
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 raise ValueError("it is not one of ours")
@@ -132,16 +170,13 @@ class PrefixStore:
             if header["fingerprint"] != self._fingerprint:
                 raise ValueError("it is of another model or another llama.cpp")
             raw = file.read(4 * header["tokens"])
-            checksum, states = zlib.crc32(raw), []
-            left = path.stat().st_size
-            while length := struct.unpack("<Q", file.read(8))[0]:
-                if length > left:
-                    raise ValueError("it is damaged")
-                state = np.fromfile(file, np.uint8, length)
-                checksum = zlib.crc32(state.data, checksum)
-                states.append(state)
-            if struct.unpack("<I", file.read(4))[0] != checksum:
+            if zlib.crc32(raw) != header["checksum"]:
                 raise ValueError("it is damaged")
+            states = []
+            while (found := _LENGTH.unpack(file.read(_LENGTH.size))) != (0, 0):
+                states.append(FileState(path, file.tell(), *found))
+                file.seek(found[0], os.SEEK_CUR)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
         return SavedPrefix(list(struct.unpack(f"<{header['tokens']}i", raw)), states, header["pinned"])
 
     def _files(self) -> list[Path]:
@@ -188,14 +223,13 @@ class PrefixKeeper:
         return None if self._due is None else max(self._due - time.monotonic(), 0.0)
 
     def restore(self) -> None:
-        """Fill the cache with what was saved, as far as it goes."""
-        started = time.perf_counter()
+        """Let the cache know what was saved; it is read when it is asked for."""
         count = 0
         for prefix in self._store.load():
             if self._cache.adopt(prefix.tokens, prefix.states, pinned=prefix.pinned):
                 count += len(prefix.tokens)
         if count:
-            _LOGGER.info("Restored %d tokens of prefixes in %.2f s", count, time.perf_counter() - started)
+            _LOGGER.info("%d tokens of prefixes are known from before", count)
 
     def save(self) -> None:
         """Save the prefixes used last that are not on disk yet."""

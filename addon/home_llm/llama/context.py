@@ -30,6 +30,15 @@ _CACHE_TYPES: dict[CacheType, int] = {
 }
 
 
+# llama.cpp's flash attention for the CPU takes the tokens of a short command one by one; without it, attention is a
+# product of matrices, which after a prompt of 5,000 tokens takes half the time (ADR 0012). Values in a quantized cache
+# can only be read by flash attention.
+_NEED_FLASH_ATTENTION = ("q8_0", "q4_0")
+
+# What attention without flash attention may take for the scores of a batch, each a float for every head and cell.
+_SCORES_BYTES = 64 << 20
+_LEAST_PIECE = 32
+
 # The state of a sequence as llama.cpp writes it: bytes, about as many as its part of the KV cache.
 State = npt.NDArray[np.uint8]
 
@@ -107,7 +116,8 @@ class Context:
         n_sequences: sequences that may share the cache, numbered from 0.
         threads: threads for generation and prompt processing.
         cache_type: how keys and values are kept; `q8_0` takes half of `f16`'s memory, `q4_0` a quarter.
-            `f32` is for comparing answers: it does without flash attention too.
+            `f32` is for comparing answers: with floats in the cache and in the weights, and without flash attention,
+            an answer does not depend on what is decoded beside it.
 
     Raises:
         ModelLoadError: no memory for the cache.
@@ -126,7 +136,10 @@ class Context:
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = n_ctx
         # llama.cpp ends the process where a batch could not have a token of each sequence.
-        parameters.n_batch = parameters.n_ubatch = max(min(n_batch, n_ctx), n_sequences + 1)
+        least = n_sequences + 1
+        parameters.n_batch = max(min(n_batch, n_ctx), least)
+        flash = cache_type in _NEED_FLASH_ATTENTION
+        parameters.n_ubatch = max(min(parameters.n_batch, 512 if flash else _piece(model, n_ctx)), least)
         parameters.n_seq_max = n_sequences + 1
         parameters.n_threads = threads
         parameters.n_threads_batch = threads
@@ -135,10 +148,9 @@ class Context:
         # A cache of the window alone is hardly smaller: in one pool it needs a window for each sequence.
         parameters.swa_full = True
         parameters.type_k = parameters.type_v = _CACHE_TYPES[cache_type]
-        if cache_type == "f32":
-            # llama.cpp's flash attention rounds differently where a prompt is read in other pieces. Without it, and
-            # with floats in the cache and in the weights, an answer does not depend on what is decoded beside it.
-            parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        parameters.flash_attn_type = (
+            llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED if flash else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
         parameters.no_perf = True
         library.last_error()
         self.handle: Any = llama_cpp.llama_init_from_model(model.handle, parameters)
@@ -286,6 +298,11 @@ def state_size(model: Model) -> int:
     finally:
         batch.close()
         context.close()
+
+
+def _piece(model: Model, n_ctx: int) -> int:
+    """Return how many tokens to compute at once, so that their scores do not take all the memory."""
+    return max(_SCORES_BYTES // (4 * max(model.n_head, 1) * n_ctx) // 16 * 16, _LEAST_PIECE)
 
 
 def _address(state: State) -> Any:

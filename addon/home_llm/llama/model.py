@@ -51,6 +51,7 @@ class Model:
         )
         # Tokens that some layers look back; 0 where all of them see everything.
         self.window: int = llama_cpp.llama_model_n_swa(self.handle)
+        self.n_head: int = llama_cpp.llama_model_n_head(self.handle)
         self.bos: int = llama_cpp.llama_vocab_bos(self.vocab)
         self.eos: int = llama_cpp.llama_vocab_eos(self.vocab)
         self.add_bos: bool = bool(llama_cpp.llama_vocab_get_add_bos(self.vocab))

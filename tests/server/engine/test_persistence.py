@@ -100,6 +100,36 @@ def test_what_cannot_be_used_is_removed(
     assert re.search(reason, lines[0])
 
 
+def test_damage_that_is_found_late(model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Damage in a state is found when it is asked for: one line in the log, and the answer is right."""
+    text, _ = run(model, options(tmp_path), "One?")
+    (path,) = tmp_path.glob("*.kv")
+    data = path.read_bytes()
+    middle = len(data) // 2
+    path.write_bytes(data[:middle] + bytes(100) + data[middle + 100 :])
+    caplog.clear()
+    engine = Engine(model, options(tmp_path))
+    try:
+        again, done = ask(engine, model, "One?")
+        assert again == text
+        assert done.timings.cache_n == 0
+    finally:
+        engine.close()
+    assert [record.levelno for record in caplog.records].count(logging.WARNING) == 1
+    assert "damaged" in caplog.text
+
+
+def test_what_was_saved_takes_no_memory(model: Model, tmp_path: Path) -> None:
+    """A prefix from before is read from its file when it is asked for, and waits there until then."""
+    run(model, options(tmp_path), "One?")
+    engine = Engine(model, options(tmp_path))
+    try:
+        assert ask(engine, model, "Two?")[1].timings.cache_n > 400
+        assert engine._cache.parked_bytes == 0
+    finally:
+        engine.close()
+
+
 def test_the_budget(tmp_path: Path) -> None:
     """The oldest files give way, and what is larger than the budget is not saved."""
     store = PrefixStore(tmp_path, "f", budget=5000)
