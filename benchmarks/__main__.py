@@ -37,7 +37,7 @@ def main() -> int:
         sys.stdout.writelines(f"{measure.name:14} {measure.title}\n" for measure in MEASURES)
         return 0
     try:
-        measures = _chosen(arguments.only)
+        measures = _chosen(arguments.only, quick=arguments.quick)
         models = _models(arguments)
         house = House.load(arguments.house)
     except (BenchError, OSError, ValueError, KeyError) as error:
@@ -142,12 +142,12 @@ def _write(runs: Sequence[report.Results]) -> None:
     sys.stderr.write(f"==> Written: {PAGE.relative_to(ROOT)}\n")
 
 
-def _chosen(names: Sequence[str]) -> list[Measure]:
+def _chosen(names: Sequence[str], *, quick: bool) -> list[Measure]:
     wanted = [name for value in names for name in value.split(",")]
     known = {measure.name for measure in MEASURES}
     if unknown := sorted(set(wanted) - known):
         raise BenchError(f"there is no measure {', '.join(unknown)}; there are {', '.join(known)}")
-    return [measure for measure in MEASURES if not wanted or measure.name in wanted]
+    return [measure for measure in MEASURES if measure.name in wanted or (not wanted and (measure.quick or not quick))]
 
 
 def _models(arguments: argparse.Namespace) -> list[Path]:
@@ -187,7 +187,9 @@ def _embedded() -> Path:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description="Measure Home LLM beside llama-server.")
-    parser.add_argument("--quick", action="store_true", help="the embedded model only, with few samples")
+    parser.add_argument(
+        "--quick", action="store_true", help="the embedded model only, fewer measures and samples, shorter prompts"
+    )
     parser.add_argument(
         "--only", action="append", default=[], metavar="MEASURE", help="one measure, or several with commas"
     )

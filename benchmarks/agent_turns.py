@@ -9,6 +9,7 @@ from benchmarks.samples import Row, Series
 from benchmarks.servers import Server
 
 _AGENT_TOKENS: Final = 5000
+_QUICK_AGENT_TOKENS: Final = 1000
 
 
 def agents_in_turn(bench: Bench) -> list[Row]:
@@ -61,7 +62,8 @@ def _rounds(
 def _agent_prompts(bench: Bench) -> list[str]:
     bench.peer.ensure()
     # The cache has room for the three, with their questions and answers.
-    return agents(bench.house, min(_AGENT_TOKENS, int(bench.plan.context_size * 0.8) // 3), bench.count)
+    most = _QUICK_AGENT_TOKENS if bench.plan.quick else _AGENT_TOKENS
+    return agents(bench.house, min(most, int(bench.plan.context_size * 0.8) // 3), bench.count)
 
 
 def _first_token(server: Server, system: str, question: str) -> float:

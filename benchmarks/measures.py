@@ -18,11 +18,12 @@ from benchmarks.servers import Server
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure that `--only` can name."""
+    """A measure that `--only` can name, and whether `--quick` takes it without being told to."""
 
     name: str
     title: str
     run: Callable[[Bench], list[Row]]
+    quick: bool = True
 
 
 def memory(bench: Bench) -> list[Row]:
@@ -32,7 +33,8 @@ def memory(bench: Bench) -> list[Row]:
         server.stop()
         server.start()
         house_turn(bench, server, command_for(MANNERS[3], number))
-        another = random_tokens(bench.random, min(4096, bench.plan.context_size // 2), bench.n_vocab)
+        most = 512 if bench.plan.quick else 4096
+        another = random_tokens(bench.random, min(most, bench.plan.context_size // 2), bench.n_vocab)
         server.ask("/v1/completions", {"prompt": another, "max_tokens": 1, "temperature": 0})
         workers = [threading.Thread(target=_quiet_story, args=(server, index)) for index in range(4)]
         for worker in workers:
@@ -53,15 +55,17 @@ def _quiet_story(server: Server, number: int) -> None:
 
 MEASURES: Final = (
     Measure("prefill_512", "prefill of 512 tokens", lambda bench: prefill(bench, "prefill_512", 512, 10, 3)),
-    Measure("prefill_4096", "prefill of 4,096 tokens", lambda bench: prefill(bench, "prefill_4096", 4096, 5, 1)),
+    Measure(
+        "prefill_4096", "prefill of 4,096 tokens", lambda bench: prefill(bench, "prefill_4096", 4096, 5, 1), quick=False
+    ),
     Measure("decode", "decode of one stream", decode),
     Measure("streams_4", "4 streams", lambda bench: streams(bench, "streams_4", 4, 2)),
-    Measure("streams_8", "8 streams", lambda bench: streams(bench, "streams_8", 8, 2)),
+    Measure("streams_8", "8 streams", lambda bench: streams(bench, "streams_8", 8, 2), quick=False),
     Measure("house", "warm house turn", house),
-    Measure("compact", "house turn in the compact home format, ours alone", compact),
-    Measure("house_busy", "warm house turn with one core kept busy", house_busy),
+    Measure("compact", "house turn in the compact home format, ours alone", compact, quick=False),
+    Measure("house_busy", "warm house turn with one core kept busy", house_busy, quick=False),
     Measure("restart", "first house turn after a restart", restart),
     Measure("agents", "two agents and an AI task in turn", agents_in_turn),
-    Measure("agents_busy", "the same with one core kept busy", agents_busy),
+    Measure("agents_busy", "the same with one core kept busy", agents_busy, quick=False),
     Measure("memory", "peak memory", memory),
 )
