@@ -1,7 +1,7 @@
 """How many requests may generate or wait at once; the rest are told to come back."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import flask
@@ -21,7 +21,14 @@ class Admission:
     """
 
     def __init__(self, places: int) -> None:
-        self._free = threading.BoundedSemaphore(places)
+        self.places = places
+        self._lock = threading.Lock()
+        self._taken = 0
+
+    @property
+    def taken(self) -> int:
+        """How many requests are inside."""
+        return self._taken
 
     @contextmanager
     def enter(self) -> Iterator["Place"]:
@@ -30,21 +37,27 @@ class Admission:
         Raises:
             ApiError: 429, there is none.
         """
-        if not self._free.acquire(blocking=False):
-            raise ApiError(429, "Too many requests are waiting. Try again soon.", retry_after=_RETRY_SECONDS)
-        place = Place(self._free)
+        with self._lock:
+            if self._taken >= self.places:
+                raise ApiError(429, "Too many requests are waiting. Try again soon.", retry_after=_RETRY_SECONDS)
+            self._taken += 1
+        place = Place(self._leave)
         try:
             yield place
         finally:
             if not place.kept:
                 place.leave()
 
+    def _leave(self) -> None:
+        with self._lock:
+            self._taken -= 1
+
 
 class Place:
     """One taken place."""
 
-    def __init__(self, free: threading.BoundedSemaphore) -> None:
-        self._free = free
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self._leave = leave
         self._left = threading.Lock()
         self.kept = False
 
@@ -57,4 +70,4 @@ class Place:
     def leave(self) -> None:
         """Give the place back; later calls do nothing."""
         if self._left.acquire(blocking=False):
-            self._free.release()
+            self._leave()

@@ -3,9 +3,20 @@
 import flask
 
 from home_llm import __version__
-from home_llm.api import errors, llama_server, metrics, openai, webui
+from home_llm.api import (
+    embeddings,
+    errors,
+    llama_server,
+    llama_server_completion,
+    metrics,
+    openai,
+    openapi,
+    responses,
+    webui,
+)
 from home_llm.api.admission import Admission
 from home_llm.api.auth import Keys
+from home_llm.api.openapi import documented
 from home_llm.api.replies import ClientGoneError
 from home_llm.runtime import Runtime
 
@@ -30,9 +41,14 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     Keys(api_key, admin_key).register(app)
     admission = Admission(places)
     app.register_blueprint(openai.create_blueprint(runtime, admission))
+    app.register_blueprint(responses.create_blueprint(runtime, admission))
+    app.register_blueprint(embeddings.create_blueprint(runtime, admission))
     app.register_blueprint(webui.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server.create_blueprint(runtime, admission))
+    app.register_blueprint(llama_server_completion.create_blueprint(runtime, admission))
     app.register_blueprint(metrics.create_blueprint(runtime))
+
+    app.register_blueprint(openapi.create_blueprint())
 
     @app.errorhandler(ClientGoneError)
     def gone(_error: ClientGoneError) -> flask.typing.ResponseReturnValue:
@@ -40,11 +56,21 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
         return "", 499
 
     @app.get("/")
+    @documented("Look who is there", tag="Home LLM")
     def index() -> flask.typing.ResponseReturnValue:
-        return {"name": "Home LLM", "version": __version__, "health": "/health", "models": "/v1/models"}
+        return {
+            "name": "Home LLM",
+            "version": __version__,
+            "health": "/health",
+            "models": "/v1/models",
+            "docs": "/docs",
+        }
 
     @app.get("/health")
     @app.get("/v1/health")
+    @app.get("/healthz")
+    @app.get("/readyz")
+    @documented("Look what the server is doing", tag="Home LLM")
     def health() -> flask.typing.ResponseReturnValue:
         return runtime.health()
 

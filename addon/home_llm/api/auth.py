@@ -1,13 +1,25 @@
 """API key and admin key."""
 
 import hmac
+from enum import StrEnum
 
 import flask
 
 from home_llm.api.errors import ApiError
 
 # Open for the Supervisor's health check and for people who look whether somebody is there.
-_OPEN = frozenset({"/", "/health", "/v1/health", "/v1/internal/health"})
+_OPEN = frozenset(
+    {
+        "/",
+        "/health",
+        "/v1/health",
+        "/healthz",
+        "/readyz",
+        "/v1/internal/health",
+        "/docs",
+        "/openapi.json",
+    }
+)
 _ADMIN = frozenset(
     {
         "/v1/internal/model/list",
@@ -20,6 +32,23 @@ _ADMIN = frozenset(
 )
 # Whoever has the API key may read these, and only the admin change them.
 _ADMIN_CHANGES = frozenset({"/lora-adapters"})
+
+
+class Key(StrEnum):
+    """Which key a request needs."""
+
+    NONE = "none"
+    API = "api"
+    ADMIN = "admin"
+
+
+def needed_key(path: str, method: str) -> Key:
+    """Return which key a request of this path needs."""
+    if path in _OPEN or method == "OPTIONS":
+        return Key.NONE
+    if path in _ADMIN or (path in _ADMIN_CHANGES and method not in {"GET", "HEAD"}):
+        return Key.ADMIN
+    return Key.API
 
 
 class Keys:
@@ -41,10 +70,10 @@ class Keys:
         app.before_request(self._check)
 
     def _check(self) -> None:
-        path = flask.request.path
-        if path in _OPEN or flask.request.method == "OPTIONS":
+        needed = needed_key(flask.request.path, flask.request.method)
+        if needed is Key.NONE:
             return
-        admin = path in _ADMIN or (path in _ADMIN_CHANGES and flask.request.method not in ("GET", "HEAD"))
+        admin = needed is Key.ADMIN
         wanted = (self._admin,) if admin else (self._api, self._admin)
         if not wanted[0]:
             return

@@ -43,17 +43,28 @@ def read_list(model: type[Body]) -> list[Body]:
 
 
 def _json() -> Any:
+    raw = flask.request.get_data(cache=False)
     try:
-        return json.loads(flask.request.get_data(cache=False))
+        # Strictly: left to itself the JSON reader lets halves of characters pass, and guesses at other encodings.
+        value = json.loads(raw.decode("utf-8-sig"))
+        if b"\\u" in raw:
+            # An escape may name half of a character, which no answer could repeat.
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ApiError(400, "The body holds half of a character, an escape such as \\ud800 alone.") from error
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"The body is not valid JSON: {error}") from error
+    return value
 
 
 def _checked(model: type[Body], value: Any) -> Body:
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        errors = error.errors(include_url=False, include_input=False)
+        # Of a field that may be of several types, what went furthest is what was meant.
+        of_first = [each for each in errors if each["loc"][:1] == errors[0]["loc"][:1]]
+        first = max(of_first, key=lambda each: len(each["loc"]))
         param = _path(first["loc"])
         raise ApiError(
             400, f"{param}: {first['msg']}." if param else f"{first['msg']}.", param=param or None

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from home_llm.api.openapi import documented
 from home_llm.runtime import Runtime
 
 
@@ -52,6 +53,7 @@ def create_blueprint(runtime: Runtime) -> flask.Blueprint:
     registry.register(_EngineCollector(runtime))
 
     @routes.get("/metrics")
+    @documented("Read Prometheus metrics", tag="llama-server", media="text/plain")
     def metrics() -> flask.typing.ResponseReturnValue:
         return flask.Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 

@@ -34,6 +34,18 @@ def completion_logprobs(tokens: Sequence[TokenLogprob], *, top: int, offset: int
     }
 
 
+def native_logprobs(tokens: Iterable[TokenLogprob]) -> list[dict[str, Any]]:
+    """Return the `completion_probabilities` of llama-server's own completion or of one of its chunks."""
+    return [
+        {
+            "id": token.token,
+            **_entry(token),
+            "top_logprobs": [{"id": other.token, **_entry(other)} for other in token.top],
+        }
+        for token in tokens
+    ]
+
+
 def _with_itself(token: TokenLogprob) -> list[Logprob]:
     table: list[Logprob] = list(token.top)
     if all(other.token != token.token for other in table):

@@ -4,6 +4,7 @@ from home_llm.chat.chat import Chat
 from home_llm.chat.errors import PromptTooLongError, RequestError
 from home_llm.chat.reply import Reply
 from home_llm.chat.vocabulary import (
+    AllowedTools,
     ChatRequest,
     CompletionRequest,
     Event,
@@ -20,6 +21,7 @@ from home_llm.chat.vocabulary import (
 )
 
 __all__ = [
+    "AllowedTools",
     "Chat",
     "ChatRequest",
     "CompletionRequest",

@@ -14,8 +14,8 @@ from home_llm.chat.reasoning import OPENING as THINK
 from home_llm.chat.reasoning import ReasoningSplitter
 from home_llm.chat.reply import Reply
 from home_llm.chat.template import CHATML, ChatTemplate, TemplateError
-from home_llm.chat.tools import bound_tools, chosen_tools
-from home_llm.chat.vocabulary import ChatRequest, CompletionRequest, Message, NamedTool, Tool
+from home_llm.chat.tools import bound_tools, callable_tools, chosen_tools
+from home_llm.chat.vocabulary import AllowedTools, ChatRequest, CompletionRequest, Message, NamedTool, Tool
 from home_llm.engine import (
     Constraint,
     ConstraintError,
@@ -41,6 +41,11 @@ class Chat:
         self._bos = self.model.detokenize([self.model.bos]) if self.model.bos >= 0 else ""
         self._eos = self.model.detokenize([self.model.eos]) if self.model.eos >= 0 else ""
         self._template = self._own_template()
+
+    @property
+    def template(self) -> str:
+        """The source of the chat template that is used."""
+        return self._template.source
 
     def encode(self, text: str) -> list[int]:
         """Return the tokens of a text, with BOS where the model wants it."""
@@ -94,7 +99,7 @@ class Chat:
         markup = self._markup(request)
         chosen = chosen_tools(request)
         prompt = self._render(request, markup, chosen)
-        tools = bound_tools(chosen, request.allowed_values)
+        tools = bound_tools(callable_tools(request, chosen), request.allowed_values)
         _LOGGER.debug("Prompt: %s", prompt)
         visible = {self.model.special_token(marker) for marker in (*markup.markers, THINK, THOUGHT)}
         thinking = _thinking(prompt, self._template_of(request))
@@ -216,7 +221,8 @@ class Chat:
     def _constraint(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> Constraint | None:
         """Return what binds the answer: calls, what the client asked for, or either where no call is required."""
         choice, answer = request.tool_choice, None
-        required = choice == "required" or isinstance(choice, NamedTool)
+        required = choice.required if isinstance(choice, AllowedTools) else choice == "required"
+        required = required or isinstance(choice, NamedTool)
         if not tools:
             return request.constraint
         if request.constraint is not None and required:

@@ -25,6 +25,8 @@ class Reply:
         self._positions = Positions()
         self._tokens = ContentTokens()
         self.finished = False
+        # Whether the prompt has been read: its end is in the cache then.
+        self.began = False
 
     def cancel(self) -> None:
         """Stop as soon as possible."""
@@ -39,6 +41,7 @@ class Reply:
         event = self._generation.next_event(timeout)
         if event is None:
             return []
+        self.began = True
         if isinstance(event, Failed):
             self.finished = True
             raise event.error

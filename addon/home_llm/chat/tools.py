@@ -6,12 +6,12 @@ from typing import Any
 
 from home_llm.chat.errors import RequestError
 from home_llm.chat.markups.base import bind_values
-from home_llm.chat.vocabulary import ChatRequest, NamedTool, Tool
+from home_llm.chat.vocabulary import AllowedTools, ChatRequest, NamedTool, Tool
 from home_llm.engine import enforceable
 
 
 def chosen_tools(request: ChatRequest) -> tuple[Tool, ...]:
-    """Return the tools that may be called.
+    """Return the tools that the prompt describes.
 
     Raises:
         RequestError: the tool choice names none of them, or the parameters of one are none.
@@ -32,7 +32,22 @@ def chosen_tools(request: ChatRequest) -> tuple[Tool, ...]:
         return named
     if choice == "required" and not request.tools:
         raise RequestError("tool_choice is required, but there are no tools.", "tool_choice")
+    if isinstance(choice, AllowedTools):
+        known = {tool.name for tool in request.tools}
+        if not choice.names:
+            raise RequestError("tool_choice allows no tool; use none to forbid them all.", "tool_choice")
+        for name in choice.names:
+            if name not in known:
+                raise RequestError(f"tool_choice allows {name!r}, which is not among the tools.", "tool_choice")
     return request.tools
+
+
+def callable_tools(request: ChatRequest, chosen: Sequence[Tool]) -> tuple[Tool, ...]:
+    """Return those of the tools in the prompt that may be called."""
+    choice = request.tool_choice
+    if isinstance(choice, AllowedTools):
+        return tuple(tool for tool in chosen if tool.name in choice.names)
+    return tuple(chosen)
 
 
 def bound_tools(tools: Sequence[Tool], allowed: dict[str, tuple[str, ...]]) -> tuple[Tool, ...]:

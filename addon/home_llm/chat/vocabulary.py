@@ -80,7 +80,22 @@ class NamedTool:
     name: str
 
 
-ToolChoice = Literal["auto", "none", "required"] | NamedTool
+@dataclass(frozen=True, slots=True)
+class AllowedTools:
+    """The tool choice that lets the model call some of the tools; its prompt describes all of them.
+
+    So the prompt stays the same, and with it what is cached, while the choice changes.
+
+    Attributes:
+        names: the tools.
+        required: whether one of them must be called.
+    """
+
+    names: tuple[str, ...]
+    required: bool = False
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool | AllowedTools
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from home_llm.llama.context import (
     State,
     state_size,
 )
+from home_llm.llama.embedder import Embedder, dimensions
 from home_llm.llama.library import build_info
 from home_llm.llama.model import Model, ModelLoadError
 from home_llm.llama.sampler import DEFAULT_ORDER, Sampler, SamplingParameters
@@ -26,6 +27,7 @@ __all__ = [
     "Context",
     "DecodeAbortedError",
     "DecodeError",
+    "Embedder",
     "Model",
     "ModelLoadError",
     "Sampler",
@@ -34,5 +36,6 @@ __all__ = [
     "apply_adapters",
     "build_info",
     "constraint_tokenizer",
+    "dimensions",
     "state_size",
 ]

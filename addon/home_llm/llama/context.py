@@ -14,12 +14,12 @@ from home_llm.llama.model import Model, ModelLoadError
 # llama_decode's return values (llama.h).
 _DECODED = 0
 _NO_KV_SLOT = 1
-_ABORTED = 2
+ABORTED = 2
 
 # llama.cpp asks its abort callback before every node of the graph, hundreds of times a token, from its own threads. A
 # Python function there would take the interpreter's lock each time. `strlen` is a C function that is 0 (false) for an
 # empty string and 1 (true) for a string of one character, so it reads a flag in memory that Python writes.
-_strlen = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
+read_flag = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
 
 CacheType = Literal["f32", "f16", "q8_0", "q4_0"]
 _CACHE_TYPES: dict[CacheType, int] = {
@@ -168,7 +168,7 @@ class Context:
         self._window = 0 if model.is_recurrent else model.window
         self._memory: Any = llama_cpp.llama_get_memory(self.handle)
         self._abort_flag = ctypes.create_string_buffer(2)
-        llama_cpp.llama_set_abort_callback(self.handle, _strlen, ctypes.cast(self._abort_flag, ctypes.c_void_p))
+        llama_cpp.llama_set_abort_callback(self.handle, read_flag, ctypes.cast(self._abort_flag, ctypes.c_void_p))
 
     @property
     def has_window(self) -> bool:
@@ -202,7 +202,7 @@ class Context:
             DecodeError: llama.cpp failed.
         """
         result = llama_cpp.llama_decode(self.handle, batch.handle)
-        if result == _ABORTED:
+        if result == ABORTED:
             raise DecodeAbortedError("decoding was aborted")
         if result == _NO_KV_SLOT:
             raise CacheFullError(f"the context of {self.n_ctx} tokens is full")

@@ -15,7 +15,8 @@ _LEVELS = {1: logging.DEBUG, 2: logging.DEBUG, 3: logging.WARNING, 4: logging.ER
 _CONTINUATION = 5
 
 # What llama.cpp warns of and nobody has to know. That the cache is full it says by its return value too, and the engine
-# makes room. That the cache of a sliding window is as large as the other, and how it is laid out, is meant so.
+# makes room. That the cache of a sliding window is as large as the other, how it is laid out, and that embeddings are
+# not pooled by llama.cpp, is meant so.
 _EXPECTED = (
     "failed to find a memory slot",
     "available cells in kv cache",
@@ -23,6 +24,7 @@ _EXPECTED = (
     "failed to prepare attention ubatches",
     "using full-size SWA cache",
     "padding V cache",
+    "model default pooling_type",
 )
 
 # The last error line that llama.cpp printed: its functions only return NULL, the reason is in the log.

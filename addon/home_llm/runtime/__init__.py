@@ -1,11 +1,13 @@
 """The runtime: which model is loaded, in what state, with which adapters, and for how long."""
 
 from home_llm.runtime.adapters import AdapterRequestError, LoadedAdapter
+from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.runtime import Runtime
 from home_llm.runtime.state import NotReadyError, State, Status, UnknownModelError
 
 __all__ = [
     "AdapterRequestError",
+    "Embeddings",
     "LoadedAdapter",
     "NotReadyError",
     "Runtime",

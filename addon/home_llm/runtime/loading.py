@@ -10,6 +10,7 @@ from home_llm.engine import Engine, EngineOptions
 from home_llm.llama import Model, ModelLoadError
 from home_llm.models import ContextPlan, MemoryNeed, Weights, file_identity, plan_context
 from home_llm.runtime.adapters import LoadedAdapter, read_adapters
+from home_llm.runtime.embedding import Embeddings
 from home_llm.settings import Settings
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,11 +44,13 @@ class Loaded:
         recipe: what it was made of.
         chat: what answers.
         plan: the context's size and why.
+        embeddings: what makes vectors.
     """
 
     recipe: Recipe
     chat: Chat
     plan: ContextPlan
+    embeddings: Embeddings
 
     @property
     def message(self) -> str:
@@ -73,6 +76,7 @@ class Loaded:
     def close(self) -> None:
         """End every generation, save the prefixes, free the memory."""
         self.chat.engine.close()
+        self.embeddings.close()
         self.chat.model.close()
 
 
@@ -115,7 +119,8 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     except ModelLoadError:
         model.close()
         raise
-    loaded = Loaded(replace(recipe, adapters=adapters), Chat(engine), plan)
+    embeddings = Embeddings(model, n_ctx=engine.n_ctx, threads=settings.threads)
+    loaded = Loaded(replace(recipe, adapters=adapters), Chat(engine), plan, embeddings)
     _LOGGER.info("%s %s", loaded.message, model.description)
     for adapter in adapters:
         _LOGGER.info("The adapter %s is loaded with the scale %g", adapter.file.path, adapter.scale)

@@ -15,6 +15,7 @@ from home_llm.engine import Totals
 from home_llm.llama import ModelLoadError
 from home_llm.models import EMBEDDED_ID, ModelError, StoppedError, Weights, available_memory
 from home_llm.runtime.adapters import LoadedAdapter, available, named, read_adapters, rescaled
+from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.finder import Finder, shown_name
 from home_llm.runtime.idle import IdleTimer
 from home_llm.runtime.loading import Loaded, Recipe, load
@@ -91,6 +92,27 @@ class Runtime:
         Raises:
             NotReadyError: there is none now.
         """
+        return self._awake().chat
+
+    def embeddings(self) -> Embeddings:
+        """Return what makes vectors; a model that fell asleep is loaded again, and waited for.
+
+        Raises:
+            NotReadyError: there is no model now.
+        """
+        return self._awake().embeddings
+
+    def present(self) -> Chat | None:
+        """Return the model that is loaded, without waking or waiting for one."""
+        loaded = self._loaded
+        return None if loaded is None else loaded.chat
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether the model was unloaded because nobody wanted it, and comes back with the next request."""
+        return self._asleep is not None
+
+    def _awake(self) -> Loaded:
         with self._turn:
             if self._loaded is None and self._asleep is not None:
                 if not self._waking:
@@ -99,7 +121,7 @@ class Runtime:
                 self._turn.wait_for(lambda: not self._waking, timeout=_WAKE_SECONDS)
             self._used = time.monotonic()
             if self._loaded is not None:
-                return self._loaded.chat
+                return self._loaded
             raise self._not_ready()
 
     def health(self) -> dict[str, Any]:
@@ -218,7 +240,9 @@ class Runtime:
                 raise self._not_ready()
             adapters = choose(loaded)
             try:
-                loaded.chat.engine.set_adapters([adapter.use for adapter in adapters], timeout=_ADAPTER_SECONDS)
+                # llama.cpp reads its list of a model's adapters while it reads a text.
+                with loaded.embeddings.paused():
+                    loaded.chat.engine.set_adapters([adapter.use for adapter in adapters], timeout=_ADAPTER_SECONDS)
             except TimeoutError:
                 raise NotReadyError("The answers under way take too long. Change the adapters later.", 10) from None
             with self._turn:
@@ -332,8 +356,8 @@ class Runtime:
         loaded = self._loaded
         if loaded is None:
             return self._used
-        since = loaded.chat.engine.idle_since
-        return None if since is None else max(since, self._used)
+        since, embedded = loaded.chat.engine.idle_since, loaded.embeddings.idle_since
+        return None if since is None or embedded is None else max(since, embedded, self._used)
 
     def _fall_asleep(self) -> bool:
         """Free the model that nobody has wanted for a while; return whether there is nothing more to wait for."""

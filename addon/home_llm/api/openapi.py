@@ -1,0 +1,216 @@
+"""The OpenAPI document of all routes, and a page to read and try them.
+
+A route says beside itself what it takes, with `documented`. Routes that do not are in the document too, with what the
+application knows of them, and are named under `x-undocumented`.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import flask
+import pydantic
+from pydantic.json_schema import models_json_schema
+from werkzeug.routing import Rule
+
+from home_llm import __version__
+from home_llm.api.auth import Key, needed_key
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+_OPERATION = "openapi_operation"
+_REFERENCE = "#/components/schemas/{model}"
+_JSON = "application/json"
+_EVENTS = "text/event-stream"
+
+# Flask's converters, as in `/v1/models/<path:name>`.
+_VARIABLE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+
+_ERROR = {
+    "type": "object",
+    "description": "What went wrong, and what to do about it.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["integer", "string"]},
+            },
+        },
+    },
+}
+
+# Everything comes from this server. The page's own script and style stand in it.
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a route says of itself.
+
+    Attributes:
+        summary: what it does, in a few words.
+        tag: the dialect that it belongs to.
+        body: what its body must be.
+        many: whether the body is a list of those.
+        example: a body that it answers.
+        query: what may stand after the `?`: a description by name.
+        media: of what type its answer is.
+        error: schema of an error, where it is not OpenAI's.
+    """
+
+    summary: str
+    tag: str
+    body: type[pydantic.BaseModel] | None = None
+    many: bool = False
+    example: Any = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    media: tuple[str, ...] = (_JSON,)
+    error: Mapping[str, Any] | None = None
+
+
+def documented(
+    summary: str,
+    *,
+    tag: str,
+    body: type[pydantic.BaseModel] | None = None,
+    streams: bool = False,
+    media: str = _JSON,
+    **more: Any,
+) -> Callable[[View], View]:
+    """Say what a route does; stands between the route and its function.
+
+    Args:
+        summary: what it does, in a few words.
+        tag: the dialect that it belongs to.
+        body: what its body must be.
+        streams: whether the answer may be a stream of server-sent events.
+        media: of what type the answer is otherwise.
+        more: further attributes of `Operation`.
+    """
+    operation = Operation(summary, tag, body, media=(media, _EVENTS) if streams else (media,), **more)
+
+    def mark(view: View) -> View:
+        setattr(view, _OPERATION, operation)
+        return view
+
+    return mark
+
+
+def create_blueprint() -> flask.Blueprint:
+    """Return the routes `/openapi.json` and `/docs`."""
+    routes = flask.Blueprint("openapi", __name__)
+    page = Path(__file__).with_name("docs.html").read_text("utf-8")
+
+    @routes.get("/openapi.json")
+    @documented("Read this document", tag="Home LLM")
+    def openapi() -> flask.typing.ResponseReturnValue:
+        return document(flask.current_app)
+
+    @routes.get("/docs")
+    @documented("Read and try the routes in a browser", tag="Home LLM", media="text/html")
+    def docs() -> flask.typing.ResponseReturnValue:
+        return page, {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": _POLICY}
+
+    return routes
+
+
+def document(app: flask.Flask) -> dict[str, Any]:
+    """Return the OpenAPI document of every route of an application."""
+    routes = sorted(_routes(app), key=lambda route: (route[0].rule, route[1]))
+    bodies = {operation.body for _, _, operation in routes if operation is not None and operation.body is not None}
+    named, schemas = models_json_schema(
+        [(body, "validation") for body in sorted(bodies, key=lambda body: (body.__module__, body.__name__))],
+        ref_template=_REFERENCE,
+    )
+    references: dict[Any, Any] = {model: reference for (model, _), reference in named.items()}
+    paths: dict[str, dict[str, Any]] = {}
+    undocumented: list[str] = []
+    for rule, method, operation in routes:
+        path = _VARIABLE.sub(r"{\1}", rule.rule)
+        if operation is None:
+            undocumented.append(f"{method} {path}")
+            operation = _guess(app, rule)  # noqa: PLW2901 - what is not said is guessed
+        paths.setdefault(path, {})[method.lower()] = _written(rule, method, operation, references)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Home LLM",
+            "version": __version__,
+            "description": "A llama.cpp server for the house. Fields that are not listed are ignored.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas.get("$defs", {}), "Error": _ERROR},
+            "securitySchemes": {
+                "api_key": {"type": "http", "scheme": "bearer"},
+                "admin_key": {"type": "http", "scheme": "bearer", "description": "The admin key, where there is one."},
+            },
+        },
+        "x-undocumented": undocumented,
+    }
+
+
+def _routes(app: flask.Flask) -> Iterator[tuple[Rule, str, Operation | None]]:
+    for rule in app.url_map.iter_rules():
+        operation = getattr(app.view_functions[rule.endpoint], _OPERATION, None)
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield rule, method, operation
+
+
+def _guess(app: flask.Flask, rule: Rule) -> Operation:
+    text = inspect.getdoc(app.view_functions[rule.endpoint])
+    return Operation(text.splitlines()[0].rstrip(".") if text else rule.endpoint, rule.endpoint.partition(".")[0])
+
+
+def _written(rule: Rule, method: str, operation: Operation, references: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return an operation as the document writes it."""
+    error = {"$ref": _REFERENCE.format(model="Error")} if operation.error is None else operation.error
+    words = re.findall(r"\w+", rule.rule)
+    result: dict[str, Any] = {
+        "operationId": "_".join((method.lower(), *words)) or method.lower(),
+        "summary": operation.summary,
+        "tags": [operation.tag],
+        "security": _security(rule.rule, method),
+        "responses": {
+            "200": {"description": "The answer.", "content": {media: {"schema": {}} for media in operation.media}},
+            "default": {"description": "An error.", "content": {_JSON: {"schema": error}}},
+        },
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in sorted(rule.arguments)
+    ] + [
+        {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+        for name, text in operation.query.items()
+    ]
+    if parameters:
+        result["parameters"] = parameters
+    if operation.body is not None:
+        schema = references[operation.body]
+        content: dict[str, Any] = {"schema": {"type": "array", "items": schema} if operation.many else schema}
+        if operation.example is not None:
+            content["example"] = operation.example
+        result["requestBody"] = {"required": True, "content": {_JSON: content}}
+    elif method in {"POST", "PUT", "PATCH"}:
+        result["requestBody"] = {"required": False, "content": {_JSON: {"schema": {}}}}
+    return result
+
+
+def _security(path: str, method: str) -> list[dict[str, list[str]]]:
+    match needed_key(path, method):
+        case Key.NONE:
+            return []
+        case Key.API:
+            return [{"api_key": []}, {"admin_key": []}]
+        case Key.ADMIN:
+            return [{"admin_key": []}]
