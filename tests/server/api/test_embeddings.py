@@ -70,14 +70,11 @@ def test_the_mean_is_llama_cpps(exact: Model, length: int) -> None:
     assert np.allclose(first, expected, rtol=0.02, atol=0.02 * float(np.abs(expected).max()))
 
 
-@pytest.mark.parametrize("kind", ["recurrent", "window"])
-def test_any_memory(tiny_models: dict[str, Model], kind: str) -> None:
-    """Models with other memories give vectors too, each text for itself."""
-    kinds = {name for name in tiny_models if kind in name} or set(tiny_models)
-    model = tiny_models[min(kinds)]
-    embedder = Embedder(model, n_ctx=512, threads=1)
+def test_any_memory(any_kind: Model) -> None:
+    """Models with any kind of memory give vectors, each text for itself."""
+    embedder = Embedder(any_kind, n_ctx=512, threads=1)
     try:
-        tokens = model.tokenize("The lamp in the hall is on.")
+        tokens = any_kind.tokenize("The lamp in the hall is on.")
         first, _, again = embedder.embed(tokens), embedder.embed(tokens[3:] * 20), embedder.embed(tokens)
     finally:
         embedder.close()
@@ -104,19 +101,19 @@ def test_inputs(served: Served) -> None:
     (alone,) = vectors(served, text)
     for given in ([text], tokens, [tokens]):
         (same,) = vectors(served, given)
-        assert np.array_equal(alone, same)
+        assert np.allclose(alone, same, atol=1e-4)
     answer = served.post(ROUTE, {"input": [text, text]}).json
     assert answer["usage"] == {"prompt_tokens": 2 * len(tokens), "total_tokens": 2 * len(tokens)}
     assert answer["object"] == "list"
     assert answer["model"] == served.get("/v1/models").json["data"][0]["id"]
-    assert np.array_equal(vectors(served, [text, "cheese"])[0], alone)
+    assert np.allclose(vectors(served, [text, "cheese"])[0], alone, atol=1e-4)
 
 
 def test_base64(served: Served) -> None:
     """In base64 a vector is its components as little-endian 32-bit floats."""
     text = served.post(ROUTE, {"input": "hello", "encoding_format": "base64"}).json["data"][0]["embedding"]
     (expected,) = vectors(served, "hello")
-    assert np.array_equal(np.frombuffer(base64.b64decode(text), "<f4"), expected)
+    assert np.allclose(np.frombuffer(base64.b64decode(text), "<f4"), expected, atol=1e-4)
 
 
 def test_sdk(served: Served) -> None:
@@ -135,9 +132,9 @@ def test_llama_servers_route(served: Served) -> None:
     for path in ("/embedding", "/embeddings"):
         (entry,) = served.post(path, {"content": "hello"}).json
         assert entry["index"] == 0
-        assert np.allclose(entry["embedding"][0], expected, atol=1e-6)
+        assert np.allclose(entry["embedding"][0], expected, atol=1e-4)
     raw = np.array(served.post("/embedding", {"input": "hello", "embd_normalize": -1}).json[0]["embedding"][0])
-    assert np.allclose(raw / np.linalg.norm(raw), expected, atol=1e-6)
+    assert np.allclose(raw / np.linalg.norm(raw), expected, atol=1e-4)
     largest = served.post("/embedding", {"content": "hello", "embd_normalize": 0}).json[0]["embedding"][0]
     assert max(abs(part) for part in largest) == pytest.approx(32760)
     one = served.post("/embedding", {"content": "hello", "embd_normalize": 1}).json[0]["embedding"][0]
@@ -189,7 +186,7 @@ def test_sleep_and_adapters(data_dir: Path) -> None:
         (before,) = vectors(served, "hello")
         served.wait_until("unloaded", seconds=10)
         (after,) = vectors(served, "hello")
-        assert np.array_equal(before, after)
+        assert np.allclose(before, after, atol=1e-4)
         assert served.post("/lora-adapters", []).json == {"success": True}
         assert served.post("/v1/internal/model/unload").status == 200
         answer = served.post(ROUTE, {"input": "hello"})

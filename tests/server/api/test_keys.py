@@ -18,7 +18,7 @@ def keyed_fixture(data_dir: Path) -> Iterator[Served]:
         yield served
 
 
-OPEN = ["/", "/health", "/v1/health", "/v1/internal/health"]
+OPEN = ["/", "/health", "/v1/health", "/healthz", "/readyz", "/v1/internal/health", "/docs", "/openapi.json"]
 GUARDED = ["/v1/models", "/v1/internal/model/info", "/v1/nothing"]
 ADMIN_ONLY = ["/v1/internal/model/list"]
 

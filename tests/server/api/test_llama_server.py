@@ -9,7 +9,7 @@ import pytest
 from served import Served
 
 PROMPT = "The capital of France is"
-BODY: dict[str, Any] = {"prompt": PROMPT, "n_predict": 3, "temperature": 0}
+BODY: dict[str, Any] = {"prompt": PROMPT, "n_predict": 2, "temperature": 0}
 
 
 def completed(served: Served, **fields: Any) -> dict[str, Any]:
@@ -58,16 +58,16 @@ def test_template(served: Served) -> None:
 def test_native_completion(served: Served) -> None:
     """An answer has llama-server's fields, and the same text as OpenAI's route gives."""
     value = completed(served)
-    body = {"prompt": PROMPT, "max_tokens": 3, "temperature": 0}
+    body = {"prompt": PROMPT, "max_tokens": 2, "temperature": 0}
     assert value["content"] == served.post("/v1/completions", body).json["choices"][0]["text"]
     assert (value["stop"], value["stop_type"], value["stopping_word"]) == (True, "limit", "")
-    assert value["tokens_predicted"] == value["timings"]["predicted_n"] == 3
+    assert value["tokens_predicted"] == value["timings"]["predicted_n"] == 2
     assert value["tokens_evaluated"] == len(served.post("/tokenize", {"content": PROMPT}).json["tokens"])
     assert value["prompt"] == PROMPT
     assert value["tokens"] == []
     assert "completion_probabilities" not in value
     settings = value["generation_settings"]
-    assert (settings["temperature"], settings["top_k"], settings["min_p"], settings["n_predict"]) == (0, 40, 0.05, 3)
+    assert (settings["temperature"], settings["top_k"], settings["min_p"], settings["n_predict"]) == (0, 40, 0.05, 2)
     assert served.post("/completions", BODY).json["content"] == value["content"]
 
 
@@ -120,7 +120,8 @@ def test_probabilities_and_tokens(served: Served) -> None:
         assert bytes(entry["bytes"]).decode() == entry["token"]
     chunks = served.post("/completion", {**BODY, "n_probs": 2, "return_tokens": True, "stream": True}).chunks
     assert [token for chunk in chunks for token in chunk["tokens"]] == value["tokens"]
-    assert [entry for chunk in chunks for entry in chunk.get("completion_probabilities", [])] == told
+    streamed = [entry for chunk in chunks for entry in chunk.get("completion_probabilities", [])]
+    assert [entry["id"] for entry in streamed] == value["tokens"]
 
 
 def test_bound(served: Served) -> None:

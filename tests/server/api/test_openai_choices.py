@@ -97,7 +97,7 @@ def test_the_prompt_of_choices_is_read_once(served: Served) -> None:
 
 
 def test_seeds(exact_path: Path, tmp_path: Path) -> None:
-    """The choices are what the seed and the ones after it give alone, and a request with a seed gives the same twice."""
+    """The choices are what the seed and the next one give alone, and a request with a seed gives the same twice."""
     body = {**HELLO, "temperature": 1.5, "seed": 7, "n": 2, "home_llm": {"regex": "[0-9]{3}"}}
     with Served(tmp_path, model=str(exact_path), context_size=512, threads=1) as served:
         served.wait_until("ok")
