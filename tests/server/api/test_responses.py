@@ -246,7 +246,7 @@ def test_sdk_stream(client: OpenAI) -> None:
         assert stream.get_final_response().output_text == text == "Hello, house."
     tools: Any = [LAMP]
     with client.responses.stream(
-        model="x", input="Turn on the hall.", tools=tools, tool_choice="required", max_output_tokens=120
+        model="x", input="Turn on the hall.", tools=tools, tool_choice="required", parallel_tool_calls=False
     ) as stream:
         final = stream.get_final_response()
     call = next(item for item in final.output if item.type == "function_call")
