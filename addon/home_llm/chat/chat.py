@@ -1,9 +1,10 @@
 """The chat room's door: a request in, a reply of events out."""
 
 import dataclasses
+import functools
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from home_llm.chat.errors import PromptTooLongError, RequestError
 from home_llm.chat.guard import SpecialTokenGuard
@@ -15,6 +16,7 @@ from home_llm.chat.reasoning import ReasoningSplitter
 from home_llm.chat.reply import Reply
 from home_llm.chat.template import CHATML, ChatTemplate, TemplateError
 from home_llm.chat.tools import bound_tools, callable_tools, chosen_tools
+from home_llm.chat.truncation import prompt_room, shortened
 from home_llm.chat.vocabulary import AllowedTools, ChatRequest, CompletionRequest, Message, NamedTool, Tool
 from home_llm.engine import (
     Constraint,
@@ -69,6 +71,14 @@ class Chat:
         """
         return self._guard.unmark(self._render(request, self._markup(request), chosen_tools(request)))
 
+    def count(self, request: ChatRequest) -> int:
+        """Return how many tokens the prompt of a request has.
+
+        Raises:
+            RequestError: the template refuses the messages, or a tool is wrong.
+        """
+        return len(self._prompt_tokens(self._render(request, self._markup(request), chosen_tools(request))))
+
     def warm(self, request: ChatRequest) -> Reply:
         """Read a request's prompt into the cache, when nobody else wants anything, and keep it there.
 
@@ -96,13 +106,16 @@ class Chat:
         """
         if not request.messages:
             raise RequestError("messages must hold at least one message.", "messages")
+        if request.truncation is not None:
+            room = prompt_room(request.truncation, request.limits, self.engine.n_ctx)
+            request = shortened(request, room, self.count)
         markup = self._markup(request)
         chosen = chosen_tools(request)
         prompt = self._render(request, markup, chosen)
         tools = bound_tools(callable_tools(request, chosen), request.allowed_values)
         _LOGGER.debug("Prompt: %s", prompt)
-        visible = {self.model.special_token(marker) for marker in (*markup.markers, THINK, THOUGHT)}
-        thinking = _thinking(prompt, self._template_of(request))
+        special = self._special_texts if request.special_tokens else ()
+        thinking = None if request.continuing else _thinking(prompt, self._template_of(request))
         wanted = GenerationRequest(
             prompt=self._prompt_tokens(prompt),
             max_tokens=request.limits.max_tokens,
@@ -110,13 +123,14 @@ class Chat:
             constraint=self._constraint(request, markup, tools),
             thinking=thinking,
             stop=request.limits.stop,
-            visible_tokens=frozenset(token for token in visible if token is not None),
+            visible_tokens=self._tokens_of((*markup.markers, THINK, THOUGHT, *special)),
             ignore_end=request.limits.ignore_end,
             logprobs=request.logprobs,
         )
         generation = self._submit(wanted, param="messages")
         reasoning = ReasoningSplitter(thinking=_ends_thinking(prompt))
-        return Reply(generation, markup.parser(tools) if tools else None, reasoning)
+        before = request.messages[-1].content if request.continuing == "whole" else ""
+        return Reply(generation, markup.parser(tools) if tools else None, reasoning, before=before)
 
     def complete(self, request: CompletionRequest) -> Reply:
         """Check a completion request and queue it.
@@ -126,7 +140,7 @@ class Chat:
             EngineClosedError: the model has been unloaded.
         """
         if isinstance(request.prompt, str):
-            add_bos = self.model.add_bos and not request.prompt.startswith(self._bos or "\0")
+            add_bos = request.add_bos and self.model.add_bos and not request.prompt.startswith(self._bos or "\0")
             tokens = self.model.tokenize(request.prompt, add_special=add_bos)
         else:
             tokens = list(request.prompt)
@@ -136,12 +150,15 @@ class Chat:
             if self.model.bos < 0:
                 raise RequestError("prompt must not be empty.", "prompt")
             tokens = [self.model.bos]
+        if request.truncation is not None:
+            tokens = tokens[-prompt_room(request.truncation, request.limits, self.engine.n_ctx) :]
         wanted = GenerationRequest(
             prompt=tuple(tokens),
             max_tokens=request.limits.max_tokens,
             sampling=request.sampling,
             constraint=request.constraint,
             stop=request.limits.stop,
+            visible_tokens=self._tokens_of(self._special_texts if request.special_tokens else ()),
             ignore_end=request.limits.ignore_end,
             logprobs=request.logprobs,
         )
@@ -165,6 +182,14 @@ class Chat:
             return whole
         common = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
         return tuple(token for token, _ in common) or whole
+
+    @functools.cached_property
+    def _special_texts(self) -> tuple[str, ...]:
+        return tuple(self.model.control_token_texts())
+
+    def _tokens_of(self, texts: Iterable[str]) -> frozenset[int]:
+        """Return the special tokens of these texts, of those that are any."""
+        return frozenset(token for text in texts if (token := self.model.special_token(text)) is not None)
 
     def _prompt_tokens(self, prompt: str) -> tuple[int, ...]:
         add_bos = self.model.add_bos and not prompt.startswith(self._bos or "\0")
@@ -209,6 +234,8 @@ class Chat:
             ) from None
 
     def _render(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> str:
+        if request.continuing:
+            return self._render_continued(request, markup, tools)
         try:
             template = self._template_of(request)
             native = template.knows_tools and request.render_tools and request.tool_markup is None
@@ -217,6 +244,16 @@ class Chat:
             return template.render(messages, rendered, request.template_arguments)
         except TemplateError as error:
             raise RequestError(f"{error}.", "messages") from error
+
+    def _render_continued(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> str:
+        """Return the prompt up to the end of the last message, which the assistant goes on with."""
+        *before, last = request.messages
+        if last.role != "assistant":
+            raise RequestError("Only a last message of the assistant can be continued.", "messages")
+        prompt = self._render(dataclasses.replace(request, messages=tuple(before), continuing=None), markup, tools)
+        if _ends_thinking(prompt):
+            prompt += f"{last.reasoning or ''}{THOUGHT}\n\n"
+        return prompt + last.content
 
     def _constraint(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> Constraint | None:
         """Return what binds the answer: calls, what the client asked for, or either where no call is required."""

@@ -14,9 +14,24 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Reply:
-    """An answer on its way. For one reader; `cancel` may come from any thread."""
+    """An answer on its way. For one reader; `cancel` may come from any thread.
 
-    def __init__(self, generation: Generation, parser: CallParser | None, reasoning: ReasoningSplitter | None) -> None:
+    Args:
+        generation: the engine's side of it.
+        parser: reads the calls out of it.
+        reasoning: takes the thoughts out of it.
+        before: text to tell before anything else.
+    """
+
+    def __init__(
+        self,
+        generation: Generation,
+        parser: CallParser | None,
+        reasoning: ReasoningSplitter | None,
+        *,
+        before: str = "",
+    ) -> None:
+        self._before = before
         self._generation = generation
         self._parser = parser
         self._reasoning = reasoning
@@ -28,6 +43,11 @@ class Reply:
         # Whether the prompt has been read: its end is in the cache then.
         self.began = False
 
+    @property
+    def prompt_tokens(self) -> int:
+        """How many tokens the prompt has."""
+        return len(self._generation.request.prompt)
+
     def cancel(self) -> None:
         """Stop as soon as possible."""
         self._generation.cancel()
@@ -38,6 +58,9 @@ class Reply:
         Raises:
             Exception: whatever broke the generation.
         """
+        if self._before:
+            before, self._before = self._before, ""
+            return [Text(before)]
         event = self._generation.next_event(timeout)
         if event is None:
             return []

@@ -131,6 +131,11 @@ class ChatRequest:
         template: a Jinja chat template in place of the model's.
         template_arguments: variables for the chat template.
         logprobs: how many of the likeliest tokens to tell for each token of the content; None tells nothing.
+        continuing: go on with the last message, an assistant's, in place of beginning another one: `rest` tells what is
+            new, `whole` the message from its beginning.
+        truncation: let go of the oldest messages where the prompt would have more tokens, or more than the context has
+            room for, with the answer; None lets go of none.
+        special_tokens: whether special tokens of the answer are told as text.
     """
 
     messages: tuple[Message, ...]
@@ -146,6 +151,9 @@ class ChatRequest:
     template: str | None = None
     template_arguments: dict[str, Any] = field(default_factory=dict)
     logprobs: int | None = None
+    continuing: Literal["rest", "whole"] | None = None
+    truncation: int | None = None
+    special_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,10 @@ class CompletionRequest:
         limits: when to stop.
         constraint: what the continuation must match.
         logprobs: how many of the likeliest tokens to tell for each token; None tells nothing.
+        truncation: let go of the beginning of the prompt where it has more tokens, or more than the context has room
+            for, with the answer; None lets go of nothing.
+        add_bos: begin a text with the BOS token where the model wants one.
+        special_tokens: whether special tokens of the answer are told as text.
     """
 
     prompt: str | tuple[int, ...]
@@ -165,6 +177,9 @@ class CompletionRequest:
     limits: Limits = field(default_factory=Limits)
     constraint: Constraint | None = None
     logprobs: int | None = None
+    truncation: int | None = None
+    add_bos: bool = True
+    special_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
