@@ -4,11 +4,13 @@ import flask
 
 from home_llm import __version__
 from home_llm.api import (
+    anthropic,
     embeddings,
     errors,
     llama_server,
     llama_server_completion,
     metrics,
+    ollama,
     openai,
     openapi,
     responses,
@@ -43,6 +45,8 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     app.register_blueprint(openai.create_blueprint(runtime, admission))
     app.register_blueprint(responses.create_blueprint(runtime, admission))
     app.register_blueprint(embeddings.create_blueprint(runtime, admission))
+    app.register_blueprint(anthropic.create_blueprint(runtime, admission))
+    app.register_blueprint(ollama.create_blueprint(runtime, admission))
     app.register_blueprint(webui.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server_completion.create_blueprint(runtime, admission))
@@ -56,8 +60,12 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
         return "", 499
 
     @app.get("/")
-    @documented("Look who is there", tag="Home LLM")
+    @documented("Look who is there", tag="Home LLM", streams="text/plain")
     def index() -> flask.typing.ResponseReturnValue:
+        wanted = flask.request.headers.get("Accept", "")
+        if "text/plain" in wanted or ("json" not in wanted and "html" not in wanted):
+            # What clients of Ollama look for. A browser, and who asks for JSON, gets to know more.
+            return "Ollama is running", {"Content-Type": "text/plain; charset=utf-8"}
         return {
             "name": "Home LLM",
             "version": __version__,

@@ -28,6 +28,7 @@ _ADMIN = frozenset(
         "/v1/internal/lora/list",
         "/v1/internal/lora/load",
         "/v1/internal/lora/unload",
+        "/api/pull",
     }
 )
 # Whoever has the API key may read these, and only the admin change them.
@@ -55,6 +56,7 @@ class Keys:
     """Checks the key of every request.
 
     The admin key is good wherever the API key is; the API key is good for admin routes only when there is no other.
+    What is open in one place and the admin's in another, such as the wish for another model, asks `is_admin`.
 
     Args:
         api_key: empty leaves the API open.
@@ -71,27 +73,36 @@ class Keys:
 
     def _check(self) -> None:
         needed = needed_key(flask.request.path, flask.request.method)
-        if needed is Key.NONE:
-            return
+        given = _given_keys()
+        flask.g.is_admin = not self._admin or any(_equal(key, self._admin) for key in given)
         admin = needed is Key.ADMIN
         wanted = (self._admin,) if admin else (self._api, self._admin)
-        if not wanted[0]:
+        if needed is Key.NONE or not wanted[0]:
             return
-        given = _given_key()
-        if given is None:
+        if not given:
             raise ApiError(401, "An API key is needed: send it as 'Authorization: Bearer KEY'.")
-        if not any(_equal(given, key) for key in wanted):
+        if not any(_equal(one, key) for one in given for key in wanted):
             which = "admin key" if admin else "API key"
             raise ApiError(401, f"The {which} is not right.")
 
 
-def _given_key() -> str | None:
-    """Return the key of the request: as a bearer token, bare, or in Anthropic's header."""
-    header = flask.request.headers.get("Authorization", "").strip()
-    scheme, _, rest = header.partition(" ")
+def is_admin() -> bool:
+    """Return whether the current request may do what the admin key is for: it has that key, or there is none."""
+    return bool(flask.g.is_admin)
+
+
+def _given_keys() -> list[str]:
+    """Return the keys of the request: a bearer token, bare, in Anthropic's header or in Azure's.
+
+    Some clients send two, of which one is a placeholder.
+    """
+    headers = flask.request.headers
+    bearer = headers.get("Authorization", "").strip()
+    scheme, _, rest = bearer.partition(" ")
     if scheme.lower() == "bearer":
-        header = rest.strip()
-    return header or flask.request.headers.get("X-Api-Key", "").strip() or None
+        bearer = rest.strip()
+    given = (bearer, headers.get("X-Api-Key", "").strip(), headers.get("Api-Key", "").strip())
+    return [key for key in given if key]
 
 
 def _equal(given: str, key: str) -> bool:

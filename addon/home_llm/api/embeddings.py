@@ -61,7 +61,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
                     param="dimensions",
                 )
             inputs = _tokens(room, body.input, "input")
-            vectors = [normalised(vector) for vector in _vectors(room, inputs)]
+            vectors = [normalised(vector) for vector in vectors_of(room, inputs)]
         count = sum(len(tokens) for tokens in inputs)
         data = [
             {"object": "embedding", "index": index, "embedding": _encoded(vector, body.encoding_format)}
@@ -79,7 +79,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         body = read(NativeEmbeddingsBody)
         with admission.enter():
             room = runtime.embeddings()
-            vectors = _vectors(room, _tokens(room, body.content, "content"))
+            vectors = vectors_of(room, _tokens(room, body.content, "content"))
         return flask.jsonify(
             [
                 # A list of vectors: other ways of pooling than the mean give one for each token.
@@ -118,7 +118,7 @@ def _tokens(room: Embeddings, given: _Input, param: str) -> list[list[int]]:
     result: list[list[int]] = []
     for index, part in enumerate(parts):
         where = param if len(parts) == 1 else f"{param}[{index}]"
-        tokens = _text_tokens(room.model, part) if isinstance(part, str) else list(part)
+        tokens = text_tokens(room.model, part) if isinstance(part, str) else list(part)
         if not part:
             raise ApiError(400, f"{where} must not be empty.", param=where)
         if wrong := room.model.invalid_tokens(tokens):
@@ -133,12 +133,13 @@ def _tokens(room: Embeddings, given: _Input, param: str) -> list[list[int]]:
     return result
 
 
-def _text_tokens(model: Model, text: str) -> list[int]:
+def text_tokens(model: Model, text: str) -> list[int]:
+    """Return the tokens of a text to make a vector of."""
     # What is written in a text are words, also where they read like special tokens.
     return model.tokenize(text, add_special=True, parse_special=False)
 
 
-def _vectors(room: Embeddings, inputs: Sequence[Sequence[int]]) -> list[Vector]:
+def vectors_of(room: Embeddings, inputs: Sequence[Sequence[int]]) -> list[Vector]:
     """Return the vector of each input.
 
     Raises:

@@ -1,6 +1,7 @@
 """Errors as HTTP answers."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import flask
@@ -14,9 +15,17 @@ _LOGGER = logging.getLogger(__name__)
 
 _TYPES = {
     401: "authentication_error",
+    403: "permission_error",
     404: "not_found_error",
     429: "rate_limit_error",
     503: "unavailable_error",
+}
+
+_ANTHROPIC_CODES = {413: "request_too_large"}
+_ANTHROPIC_TYPES = {
+    "exceed_context_size_error": "invalid_request_error",
+    "server_error": "api_error",
+    "unavailable_error": "overloaded_error",
 }
 
 
@@ -96,8 +105,40 @@ def register(app: flask.Flask) -> None:
         return _shape(error_body(500, f"The server failed: {error}")), 500
 
 
+def ollama_body(body: dict[str, Any]) -> dict[str, Any]:
+    """Return an error as Ollama writes it: a text under `error`."""
+    return {"error": body["error"]["message"]}
+
+
+def anthropic_body(body: dict[str, Any]) -> dict[str, Any]:
+    """Return an error as Anthropic writes it."""
+    error = body["error"]
+    kind = _ANTHROPIC_CODES.get(error["code"]) or _ANTHROPIC_TYPES.get(error["type"], error["type"])
+    return {"type": "error", "error": {"type": kind, "message": error["message"]}}
+
+
+def is_anthropic() -> bool:
+    """Return whether the client of the current request is one of Anthropic's, also on routes that are OpenAI's."""
+    return "Anthropic-Version" in flask.request.headers
+
+
+def _webui_body(body: dict[str, Any]) -> dict[str, Any]:
+    """Return an error with text-generation-webui's `detail` too; its clients look for that."""
+    return {"detail": body["error"]["message"], **body}
+
+
+# By the beginning of the path. What is on none of these is OpenAI's or llama-server's, which are the same.
+_SHAPES: tuple[tuple[str, Callable[[dict[str, Any]], dict[str, Any]]], ...] = (
+    ("/v1/internal/", _webui_body),
+    ("/v1/messages", anthropic_body),
+    ("/api/", ollama_body),
+)
+
+
 def _shape(body: dict[str, Any]) -> dict[str, Any]:
-    """Add text-generation-webui's `detail` on its own routes; its clients look for that."""
-    if flask.request.path.startswith("/v1/internal/"):
-        return {"detail": body["error"]["message"], **body}
-    return body
+    """Return an error in the shape of the dialect that the request speaks."""
+    if is_anthropic():
+        return anthropic_body(body)
+    path = flask.request.path
+    shape = next((shape for beginning, shape in _SHAPES if path.startswith(beginning)), None)
+    return body if shape is None else shape(body)

@@ -6,15 +6,17 @@ from typing import Any
 import flask
 
 from home_llm.api.admission import Admission, Place
+from home_llm.api.anthropic import model_entry, model_page
 from home_llm.api.body import read
-from home_llm.api.errors import ApiError
+from home_llm.api.errors import ApiError, is_anthropic
 from home_llm.api.openai_answers import timings_of, usage_of
 from home_llm.api.openai_chat import ChatWriter
-from home_llm.api.openai_completions import CompletionBody, CompletionWriter
-from home_llm.api.openai_request import ChatBody, StreamFields
+from home_llm.api.openai_completions import CompletionWriter
+from home_llm.api.openai_request import StreamFields
 from home_llm.api.openapi import documented
 from home_llm.api.replies import collect, stream
 from home_llm.api.several import Begin, Several, collect_all
+from home_llm.api.webui_request import WebuiChatBody, WebuiCompletionBody
 from home_llm.chat import Chat, ChatRequest, CompletionRequest, Reply
 from home_llm.llama import SamplingParameters
 from home_llm.runtime import Runtime
@@ -28,9 +30,9 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     routes = flask.Blueprint("openai", __name__, url_prefix="/v1")
 
     @routes.post("/chat/completions")
-    @documented("Answer a conversation", tag=_TAG, body=ChatBody, example=_HELLO, streams=True)
+    @documented("Answer a conversation", tag=_TAG, body=WebuiChatBody, example=_HELLO, streams=True)
     def chat_completions() -> flask.typing.ResponseReturnValue:
-        body = read(ChatBody)
+        body = read(WebuiChatBody)
         request = body.request()
         with admission.enter() as place:
             several = Several([_chat_choices(runtime.chat(), request)], body.choices)
@@ -44,9 +46,9 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
             return _answer(body, several, writer, place)
 
     @routes.post("/internal/warm")
-    @documented("Read a prompt into the cache", tag="Home LLM", body=ChatBody, example=_HELLO)
+    @documented("Read a prompt into the cache", tag="Home LLM", body=WebuiChatBody, example=_HELLO)
     def warm() -> flask.typing.ResponseReturnValue:
-        request = read(ChatBody).request()
+        request = read(WebuiChatBody).request()
         with admission.enter():
             _, finish = collect(runtime.chat().warm(request))
         return {
@@ -60,12 +62,12 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     @documented(
         "Continue a text",
         tag=_TAG,
-        body=CompletionBody,
+        body=WebuiCompletionBody,
         example={"prompt": "The capital of France is", "max_tokens": 5},
         streams=True,
     )
     def completions() -> flask.typing.ResponseReturnValue:
-        body = read(CompletionBody)
+        body = read(WebuiCompletionBody)
         requests = body.requests()
         with admission.enter() as place:
             chat = runtime.chat()
@@ -83,14 +85,15 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     @routes.get("/models")
     @documented("List the model that answers", tag=_TAG)
     def models() -> flask.typing.ResponseReturnValue:
-        return {"object": "list", "data": _models(runtime)}
+        found = _models(runtime)
+        return model_page(found) if is_anthropic() else {"object": "list", "data": found}
 
     @routes.get("/models/<path:name>")
     @documented("Look at one model", tag=_TAG)
     def model(name: str) -> flask.typing.ResponseReturnValue:
         for entry in _models(runtime):
             if entry["id"] == name:
-                return entry
+                return model_entry(entry) if is_anthropic() else entry
         raise ApiError(404, f"There is no model {name!r}.", param="model")
 
     return routes

@@ -84,7 +84,7 @@ def documented(
     *,
     tag: str,
     body: type[pydantic.BaseModel] | None = None,
-    streams: bool = False,
+    streams: bool | str = False,
     media: str = _JSON,
     **more: Any,
 ) -> Callable[[View], View]:
@@ -94,11 +94,12 @@ def documented(
         summary: what it does, in a few words.
         tag: the dialect that it belongs to.
         body: what its body must be.
-        streams: whether the answer may be a stream of server-sent events.
+        streams: whether the answer may be a stream of server-sent events, or else the other type that it may have.
         media: of what type the answer is otherwise.
         more: further attributes of `Operation`.
     """
-    operation = Operation(summary, tag, body, media=(media, _EVENTS) if streams else (media,), **more)
+    stream = (streams if isinstance(streams, str) else _EVENTS,) if streams else ()
+    operation = Operation(summary, tag, body, media=(media, *stream), **more)
 
     def mark(view: View) -> View:
         setattr(view, _OPERATION, operation)

@@ -51,7 +51,8 @@ class SamplingFields(Lenient):
     dynatemp_high: Annotated[float, Field(ge=0, le=100)] | None = None
     dynatemp_exponent: Annotated[float, Field(gt=0)] | None = None
     top_p: _Probability | None = None
-    top_k: _Count | None = None
+    # Some clients write -1 for off.
+    top_k: Annotated[int, Field(ge=-1, le=2**31 - 1)] | None = None
     min_p: _Probability | None = None
     typical_p: _Probability | None = Field(None, validation_alias=AliasChoices("typical_p", "typical"))
     top_n_sigma: float | None = None
@@ -74,7 +75,8 @@ class SamplingFields(Lenient):
     )
     mirostat_tau: Annotated[float, Field(gt=0)] | None = None
     mirostat_eta: Annotated[float, Field(gt=0)] | None = None
-    adaptive_target: _Probability | None = None
+    # Nothing above 0 is off.
+    adaptive_target: Annotated[float, Field(le=1)] | None = None
     adaptive_decay: Annotated[float, Field(ge=0, lt=1)] | None = None
     sampler_priority: str | list[str] | None = Field(
         None, validation_alias=AliasChoices("sampler_priority", "samplers")
@@ -103,7 +105,7 @@ class SamplingFields(Lenient):
             dynamic_range=dynamic_range,
             dynamic_exponent=_or(self.dynatemp_exponent, 1.0),
             top_p=_or(self.top_p, 0.95),
-            top_k=_or(self.top_k, 0),
+            top_k=max(_or(self.top_k, 0), 0),
             min_p=_or(self.min_p, 0.0),
             typical_p=_or(self.typical_p, 1.0),
             top_n_sigma=_or(self.top_n_sigma, 0.0),
@@ -120,7 +122,7 @@ class SamplingFields(Lenient):
             mirostat=_or(self.mirostat_mode, 0),
             mirostat_tau=_or(self.mirostat_tau, 5.0),
             mirostat_eta=_or(self.mirostat_eta, 0.1),
-            adaptive_target=_or(self.adaptive_target, 0.0),
+            adaptive_target=max(_or(self.adaptive_target, 0.0), 0.0),
             adaptive_decay=_or(self.adaptive_decay, 0.9),
             order=self._order(),
             seed=None if seed is None or seed < 0 else seed,

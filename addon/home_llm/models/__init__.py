@@ -18,7 +18,7 @@ from .quants import (
     find_candidates,
     parse_quant,
 )
-from .resolve import Wanted, Weights, resolve
+from .resolve import Wanted, Weights, repository_of, resolve
 from .store import Store, StoredFile, StoredModel
 
 __all__ = [
@@ -62,5 +62,6 @@ __all__ = [
     "plan_context",
     "read_adapter",
     "read_gguf",
+    "repository_of",
     "resolve",
 ]

@@ -28,12 +28,16 @@ _NO_SPACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a download is: the file on its way, bytes done and to do over all files, bytes a second."""
+    """How far a download is: the file on its way, bytes done and to do over all files, bytes a second.
+
+    `sha256` is that of the file as the hub announces it, in hex; "" where it does not.
+    """
 
     file: str
     done: int
     total: int
     rate: float
+    sha256: str = ""
 
     @property
     def percent(self) -> float:
@@ -59,16 +63,17 @@ class Meter:
         """Count bytes that were there already (negative: bytes that are given up)."""
         self.done += count
 
-    def add(self, file: str, count: int) -> None:
+    def add(self, file: RemoteFile, count: int) -> None:
         """Count bytes received."""
         self.done += count
         self._received += count
         self.show(file, final=self.done >= self._total)
 
-    def show(self, file: str, *, final: bool = False) -> None:
+    def show(self, file: RemoteFile, *, final: bool = False) -> None:
         """Report and log where it is time to."""
         now = time.monotonic()
-        progress = Progress(file, self.done, self._total, self._received / max(now - self._started, 1e-3))
+        rate = self._received / max(now - self._started, 1e-3)
+        progress = Progress(file.name, self.done, self._total, rate, file.sha256)
         if final or now - self._reported >= _REPORT_SECONDS:
             self._reported = now
             self._report(progress)
@@ -78,7 +83,7 @@ class Meter:
             self._logged_percent = percent - percent % _LOG_PERCENT
             _LOGGER.info(
                 "Downloading %s: %d%% of %s, %s/s",
-                file,
+                file.name,
                 percent,
                 gigabytes(self._total),
                 gigabytes(progress.rate),
@@ -159,7 +164,7 @@ def _download_file(
             hub.wait_after(error, failures, cancel)
     _check(part, file, digest.hexdigest())
     part.replace(target)
-    meter.show(file.name, final=True)
+    meter.show(file, final=True)
     return digest.hexdigest()
 
 
@@ -194,7 +199,7 @@ def _receive(
             for chunk in body:
                 out.write(chunk)
                 digest.update(chunk)
-                meter.add(file.name, len(chunk))
+                meter.add(file, len(chunk))
                 if out.tell() > file.size:
                     break
         if out.tell() < file.size:

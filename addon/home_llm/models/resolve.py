@@ -104,12 +104,7 @@ def resolve(
     if name.lower().endswith(".gguf") or name.startswith(("/", "./", "../", "~")):
         _no_choice_of_quant(quant, name)
         return _local(Path(name).expanduser(), wanted, memory_available)
-    entry = find_entry(name)
-    repository = entry.repository if entry else name
-    if entry and not repository:
-        raise ModelError(f"{entry.title} cannot be downloaded. {entry.note}")
-    if not _REPOSITORY.match(repository):
-        raise unknown_model(name)
+    entry, repository = _on_hub(name)
     search = _Search(
         replace(wanted, quant=quant, file=wanted.file.strip()),
         repository,
@@ -121,6 +116,25 @@ def resolve(
         cancel,
     )
     return search.run()
+
+
+def repository_of(model: str) -> str:
+    """Return the repository on the hub that a name means: a catalogue id or `owner/name`, also with `:QUANT`.
+
+    Raises ModelError when it means none.
+    """
+    return _on_hub(_split_name(model.strip(), AUTO)[0])[1]
+
+
+def _on_hub(name: str) -> tuple[CatalogueEntry | None, str]:
+    """Return a name's entry in the catalogue, if it has one, and its repository."""
+    entry = find_entry(name)
+    repository = entry.repository if entry else name
+    if entry and not repository:
+        raise ModelError(f"{entry.title} cannot be downloaded. {entry.note}")
+    if not _REPOSITORY.match(repository):
+        raise unknown_model(name)
+    return entry, repository
 
 
 def _split_name(model: str, quant: str) -> tuple[str, str]:

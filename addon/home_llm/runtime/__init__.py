@@ -2,16 +2,20 @@
 
 from home_llm.runtime.adapters import AdapterRequestError, LoadedAdapter
 from home_llm.runtime.embedding import Embeddings
+from home_llm.runtime.library import Library, LocalModel, same_name
 from home_llm.runtime.runtime import Runtime
 from home_llm.runtime.state import NotReadyError, State, Status, UnknownModelError
 
 __all__ = [
     "AdapterRequestError",
     "Embeddings",
+    "Library",
     "LoadedAdapter",
+    "LocalModel",
     "NotReadyError",
     "Runtime",
     "State",
     "Status",
     "UnknownModelError",
+    "same_name",
 ]

@@ -11,11 +11,12 @@ from home_llm.models import (
     Hub,
     Progress,
     Store,
+    StoredModel,
     Wanted,
     Weights,
     resolve,
 )
-from home_llm.runtime.state import State, Status, UnknownModelError
+from home_llm.runtime.state import State, Status
 from home_llm.settings import Settings
 
 
@@ -46,9 +47,17 @@ class Finder:
         self._cancel = cancel
         self._embedded = embedded
 
-    def names(self) -> list[str]:
-        """Return the names of the models on this machine."""
-        return [EMBEDDED_NAME, *(model.id for model in self._store.models())]
+    def stored(self) -> list[StoredModel]:
+        """Return the models that have been downloaded."""
+        return self._store.models()
+
+    def embedded(self) -> Weights:
+        """Return the embedded model.
+
+        Raises:
+            ModelError: it is missing or damaged.
+        """
+        return self._resolve(Wanted(), 0, lambda _: None, self._cancel)
 
     def configured(self, settings: Settings) -> Wanted:
         """Return what the settings want."""
@@ -59,26 +68,6 @@ class Finder:
             context_size=settings.context_size,
             cache_type=settings.cache_type,
         )
-
-    def on_disk(self, name: str, settings: Settings, last: Weights | None) -> Wanted:
-        """Return what to find for a name that a client gave; nothing is downloaded for it.
-
-        Args:
-            name: embedded, of a stored model, or of the one that was loaded last.
-            settings: how it will be loaded.
-            last: the weights that were loaded last.
-
-        Raises:
-            UnknownModelError: there is no such model here.
-        """
-        paths = {model.id: str(model.path) for model in self._store.models()}
-        if last is not None:
-            paths.setdefault(last.id, str(last.path))
-        paths |= dict.fromkeys((EMBEDDED_ID, EMBEDDED_NAME), EMBEDDED_ID)
-        if name not in paths:
-            known = list(dict.fromkeys([*([last.id] if last else []), *self.names()]))
-            raise UnknownModelError(f"There is no model {name!r} on this machine. There are: {', '.join(known)}.")
-        return Wanted(model=paths[name], context_size=settings.context_size, cache_type=settings.cache_type)
 
     def find(self, wanted: Wanted) -> Weights:
         """Return the weights, downloading them where they are not here.
@@ -94,13 +83,35 @@ class Finder:
             message = f"Downloading {progress.file}: {progress.percent:.0f}%."
             self._report(Status(State.DOWNLOADING, message, name, progress))
 
+        return self._resolve(wanted, self._memory(), on_progress, self._cancel)
+
+    def download(
+        self, wanted: Wanted, *, memory: int, on_progress: Callable[[Progress], None], cancel: threading.Event
+    ) -> Weights:
+        """Return weights for later, downloading them where they are not here; nothing is shown in the state.
+
+        Args:
+            wanted: what.
+            memory: bytes that there will be for them.
+            on_progress: called a few times a second.
+            cancel: ends the download when it is set.
+
+        Raises:
+            ModelError: they cannot be had, or do not fit the memory.
+            StoppedError: `cancel` was set.
+        """
+        return self._resolve(wanted, memory, on_progress, cancel)
+
+    def _resolve(
+        self, wanted: Wanted, memory: int, on_progress: Callable[[Progress], None], cancel: threading.Event
+    ) -> Weights:
         return resolve(
             wanted,
             store=self._store,
             hub=self._hub,
-            memory_available=self._memory(),
+            memory_available=memory,
             on_progress=on_progress,
-            cancel=self._cancel,
+            cancel=cancel,
             embedded_path=self._embedded,
         )
 

@@ -1,6 +1,7 @@
 """From weights on disk to a chat that answers."""
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -72,6 +73,21 @@ class Loaded:
             "size": model.size,
             "description": model.description,
         }
+
+    @property
+    def idle_since(self) -> float | None:
+        """When the last request ended, as `time.monotonic` tells it; None while one runs."""
+        since, embedded = self.chat.engine.idle_since, self.embeddings.idle_since
+        return None if since is None or embedded is None else max(since, embedded)
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until no request runs, at most so long; return whether that is so."""
+        end = time.monotonic() + seconds
+        while self.idle_since is None:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.1)
+        return True
 
     def close(self) -> None:
         """End every generation, save the prefixes, free the memory."""

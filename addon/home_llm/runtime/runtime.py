@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from home_llm import __version__
 from home_llm.chat import Chat
 from home_llm.engine import Totals
 from home_llm.llama import ModelLoadError
-from home_llm.models import EMBEDDED_ID, ModelError, StoppedError, Weights, available_memory
+from home_llm.models import EMBEDDED_ID, ModelError, StoppedError, Wanted, Weights, available_memory
 from home_llm.runtime.adapters import LoadedAdapter, available, named, read_adapters, rescaled
 from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.finder import Finder, shown_name
 from home_llm.runtime.idle import IdleTimer
+from home_llm.runtime.library import Library, LocalModel
 from home_llm.runtime.loading import Loaded, Recipe, load
 from home_llm.runtime.state import NotReadyError, State, Status
 from home_llm.settings import Settings
@@ -27,10 +27,10 @@ _LOGGER = logging.getLogger(__name__)
 _RETRY_SECONDS = 30.0
 _PATIENCE_SECONDS = 5.0
 
-# How long a request waits for a model that was unloaded because nobody wanted it, and a change of adapters for answers
-# under way. Clients give up after a minute or two.
+# How long a request waits for a model that was unloaded because nobody wanted it, and a change of adapters or of the
+# model for answers under way. Clients give up after a minute or two.
 _WAKE_SECONDS = 60.0
-_ADAPTER_SECONDS = 60.0
+_ANSWER_SECONDS = 60.0
 
 
 class Runtime:
@@ -49,6 +49,7 @@ class Runtime:
         self._memory = memory
         self._stop = threading.Event()
         self._finder = Finder(settings, memory=memory, report=self._show, cancel=self._stop, embedded=embedded)
+        self.library = Library(self._finder, settings, memory=memory, last=lambda: self._weights)
         self._status = Status(State.LOADING, "Starting.", shown_name(settings.wanted_model))
         self._adapter_folder = settings.data_dir / "adapters"
         # The configured model's file: the configured adapters are for this one.
@@ -73,6 +74,7 @@ class Runtime:
     def close(self) -> None:
         """Stop a download, end every generation, free the model."""
         self._stop.set()
+        self.library.close()
         if self._thread is not None:
             self._thread.join(timeout=2)
         if self._changing.acquire(timeout=2):
@@ -126,62 +128,51 @@ class Runtime:
 
     def health(self) -> dict[str, Any]:
         """Return the body of `/health`."""
-        status = self._status
-        progress = status.progress
-        download = None
-        if progress is not None:
-            download = {
-                "file": progress.file,
-                "done": progress.done,
-                "total": progress.total,
-                "percent": progress.percent,
-            }
-        return {
-            "status": status.state.value,
-            "model": status.model,
-            "message": status.message,
-            "download": download,
-            "version": __version__,
-        }
+        return self._status.health
 
     def model_facts(self) -> dict[str, Any]:
         """Return what `/v1/models` tells of the loaded model; empty when none is."""
-        loaded = self._loaded
-        return {} if loaded is None else loaded.facts
+        return {} if (loaded := self._loaded) is None else loaded.facts
 
     def totals(self) -> Totals | None:
         """Return what the engine has done since the model was loaded; None when none is."""
-        loaded = self._loaded
-        return None if loaded is None else loaded.chat.engine.totals
+        return None if (chat := self.present()) is None else chat.engine.totals
 
-    def model_names(self) -> list[str]:
-        """Return the names of the models on this machine, the running one first."""
-        current = [self._status.model] if self._loaded is not None and self._status.model else []
-        return list(dict.fromkeys([*current, *self._finder.names()]))
+    def answers_with(self, model: LocalModel) -> bool:
+        """Return whether requests are answered by this model, now or once it has woken."""
+        return (recipe := self._current) is not None and recipe.weights.path == model.path
 
     def stop_generations(self) -> None:
         """Cancel every generation."""
-        loaded = self._loaded
-        if loaded is not None:
-            loaded.chat.engine.cancel_all()
+        if (chat := self.present()) is not None:
+            chat.engine.cancel_all()
 
-    def load(self, name: str, *, context_size: int | None = None) -> None:
+    def load(self, name: str, *, context_size: int | None = None, patient: bool = False) -> None:
         """Load a model of this machine in place of the running one; waits until it is done.
+
+        A `patient` one waits for the answers under way, and does nothing where the model is there already.
 
         Raises:
             UnknownModelError: there is no such model here.
-            NotReadyError: another load is under way.
+            NotReadyError: another load is under way, or answers take too long.
             ModelError, ModelLoadError: it cannot be loaded; the one before is gone, `/health` says why.
         """
         settings = self._settings
         if context_size is not None:
             settings = dataclasses.replace(settings, context_size=context_size)
-        wanted = self._finder.on_disk(name, settings, self._weights)
+        model = self.library.find(name)
+        file = EMBEDDED_ID if EMBEDDED_ID in model.names else str(model.path)
+        wanted = Wanted(file, context_size=settings.context_size, cache_type=settings.cache_type)
+        if patient and (running := self._loaded) is not None and not running.wait_until_idle(_ANSWER_SECONDS):
+            raise NotReadyError(f"{running.recipe.weights.id} answers others. Ask for another model later.", 10)
         with self._change():
+            if patient and self.answers_with(model):
+                return
             self._release()
             try:
                 weights = self._finder.find(wanted)
-                weights = weights if name == EMBEDDED_ID else dataclasses.replace(weights, id=name)
+                shown = weights.id if name == EMBEDDED_ID else name
+                weights = dataclasses.replace(weights, id=shown, entry=weights.entry or model.entry)
                 self._load(self._recipe(weights, settings))
             except (ModelError, ModelLoadError) as error:
                 self._status = Status(State.ERROR, str(error), name)
@@ -197,11 +188,25 @@ class Runtime:
             self._release()
             self._status = Status(State.UNLOADED, "The model has been unloaded.", self._status.model)
 
+    def rest(self) -> bool:
+        """Free the model when no request runs, and return whether that was so; the next request loads it again."""
+        for _ in range(20):
+            if self._fall_asleep(0, "because a client asked for it"):
+                if self._idle is not None:
+                    self._idle.stop()
+                return True
+            # The engine ends what it does just after its last word.
+            time.sleep(0.05)
+        return False
+
+    def rests_in(self) -> float | None:
+        """Return the seconds after which the model will be freed unless a request comes; None is never."""
+        seconds, now = self._settings.idle_unload * 60, time.monotonic()
+        return seconds + (self._idle_since() or now) - now if seconds else None
+
     def adapters(self) -> tuple[LoadedAdapter, ...]:
         """Return the adapters beside the model; their places in the list are their numbers."""
-        with self._turn:
-            recipe = self._asleep if self._loaded is None else self._loaded.recipe
-        return () if recipe is None else recipe.adapters
+        return () if (recipe := self._current) is None else recipe.adapters
 
     def adapter_names(self) -> list[str]:
         """Return the names of the adapters that can be loaded."""
@@ -242,11 +247,17 @@ class Runtime:
             try:
                 # llama.cpp reads its list of a model's adapters while it reads a text.
                 with loaded.embeddings.paused():
-                    loaded.chat.engine.set_adapters([adapter.use for adapter in adapters], timeout=_ADAPTER_SECONDS)
+                    loaded.chat.engine.set_adapters([adapter.use for adapter in adapters], timeout=_ANSWER_SECONDS)
             except TimeoutError:
                 raise NotReadyError("The answers under way take too long. Change the adapters later.", 10) from None
             with self._turn:
                 self._loaded = dataclasses.replace(loaded, recipe=dataclasses.replace(loaded.recipe, adapters=adapters))
+
+    @property
+    def _current(self) -> Recipe | None:
+        """How the model was made that answers, now or once it has woken."""
+        with self._turn:
+            return self._asleep if self._loaded is None else self._loaded.recipe
 
     def _configured_adapters(self, weights: Weights | None) -> tuple[tuple[Path, float], ...]:
         """Return the adapters of the settings for the configured model, and none for others."""
@@ -348,19 +359,18 @@ class Runtime:
             self._loaded, self._asleep = loaded, None
             self._used = time.monotonic()
             self._status = Status(State.OK, loaded.message, name)
-        self._idle = IdleTimer(self._settings.idle_unload * 60, self._idle_since, self._fall_asleep)
+        minutes = self._settings.idle_unload
+        reason = f"after {minutes:g} min without a request"
+        self._idle = IdleTimer(minutes * 60, self._idle_since, lambda: self._fall_asleep(minutes * 60, reason))
         self._idle.start()
 
     def _idle_since(self) -> float | None:
         """Return when the last request ended; None while one runs."""
-        loaded = self._loaded
-        if loaded is None:
-            return self._used
-        since, embedded = loaded.chat.engine.idle_since, loaded.embeddings.idle_since
-        return None if since is None or embedded is None else max(since, embedded, self._used)
+        since = self._used if self._loaded is None else self._loaded.idle_since
+        return None if since is None else max(since, self._used)
 
-    def _fall_asleep(self) -> bool:
-        """Free the model that nobody has wanted for a while; return whether there is nothing more to wait for."""
+    def _fall_asleep(self, seconds: float, reason: str) -> bool:
+        """Free the model that nobody has wanted for so long; return whether there is nothing more to wait for."""
         if not self._changing.acquire(blocking=False):
             return False
         try:
@@ -368,12 +378,12 @@ class Runtime:
                 loaded, since = self._loaded, self._idle_since()
                 if loaded is None:
                     return True
-                if since is None or time.monotonic() - since < self._settings.idle_unload * 60:
+                if since is None or time.monotonic() - since < seconds:
                     # A request has come just now.
                     return False
                 self._loaded, self._asleep = None, loaded.recipe
                 name = loaded.recipe.weights.id
-                message = f"{name} was unloaded after {self._settings.idle_unload:g} min without a request."
+                message = f"{name} was unloaded {reason}."
                 self._status = Status(State.UNLOADED, f"{message} The next request loads it again by itself.", name)
             _LOGGER.info("%s", message)
             loaded.close()

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from home_llm import __version__
 from home_llm.models import Progress
 
 
@@ -47,3 +49,22 @@ class Status:
     message: str
     model: str | None = None
     progress: Progress | None = None
+
+    @property
+    def health(self) -> dict[str, Any]:
+        """The body of `/health`."""
+        download = None
+        if (progress := self.progress) is not None:
+            download = {
+                "file": progress.file,
+                "done": progress.done,
+                "total": progress.total,
+                "percent": progress.percent,
+            }
+        return {
+            "status": self.state.value,
+            "model": self.model,
+            "message": self.message,
+            "download": download,
+            "version": __version__,
+        }

@@ -1,0 +1,102 @@
+"""Ollama's dialect, `/api/*`.
+
+Sources: docs/api.md, api/types.go and server/routes.go of ollama/ollama, and what its Python client is strict about.
+"""
+
+import time
+
+import flask
+
+from home_llm.api import ollama_embed, ollama_pull
+from home_llm.api.admission import Admission, Place
+from home_llm.api.body import read
+from home_llm.api.ollama_answers import ERROR, LINES, TAG, ChatWriter, GenerateWriter, Writer, stream_lines
+from home_llm.api.ollama_models import Models, listed, running, shown
+from home_llm.api.ollama_request import ChatBody, GenerateBody, ShowBody
+from home_llm.api.openapi import documented
+from home_llm.api.replies import collect
+from home_llm.chat import CompletionRequest, Reply
+from home_llm.models import EMBEDDED_ID
+from home_llm.runtime import Runtime
+
+VERSION = "0.12.0"
+"""The version of Ollama whose API is spoken: some clients ask whether a server is new enough."""
+
+_MODEL = {"model": EMBEDDED_ID}
+_OPTIONS = {"num_predict": 20}
+_CHAT = {**_MODEL, "messages": [{"role": "user", "content": "Good morning"}], "options": _OPTIONS}
+_PROMPT = {**_MODEL, "prompt": "Good morning", "options": _OPTIONS}
+
+
+def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
+    """Return the routes under `/api`."""
+    routes = flask.Blueprint("ollama", __name__, url_prefix="/api")
+    models = Models(runtime)
+
+    @routes.get("/version")
+    @documented("Tell the version of Ollama's API", tag=TAG, error=ERROR)
+    def version() -> flask.typing.ResponseReturnValue:
+        return {"version": VERSION}
+
+    @routes.get("/tags")
+    @documented("List the models on this machine", tag=TAG, error=ERROR)
+    def tags() -> flask.typing.ResponseReturnValue:
+        return {"models": [listed(model) for model in runtime.library.models()]}
+
+    @routes.get("/ps")
+    @documented("List the model that is in the memory", tag=TAG, error=ERROR)
+    def processes() -> flask.typing.ResponseReturnValue:
+        loaded = runtime.model_facts()
+        found = [model for model in runtime.library.models() if loaded and runtime.answers_with(model)]
+        return {"models": [running(model, runtime) for model in found]}
+
+    @routes.post("/show")
+    @documented("Tell about a model", tag=TAG, body=ShowBody, example=_MODEL, error=ERROR)
+    def show() -> flask.typing.ResponseReturnValue:
+        return shown(models.find(read(ShowBody).wanted))
+
+    @routes.post("/chat")
+    @documented("Answer a conversation", tag=TAG, body=ChatBody, example=_CHAT, streams=LINES, error=ERROR)
+    def chat() -> flask.typing.ResponseReturnValue:
+        started = time.perf_counter_ns()
+        body = read(ChatBody)
+        request = body.request()
+        with admission.enter() as place:
+            if not body.messages and body.unloads:
+                models.unload(body.wanted)
+                return ChatWriter(body.wanted, started=started, loaded=started).nothing("unload")
+            room = models.load(body.wanted, body.settings)
+            writer = ChatWriter(body.wanted, started=started, loaded=time.perf_counter_ns())
+            if not body.messages:
+                return writer.nothing("load")
+            return answer(body, room.prepare(request), writer, place)
+
+    @routes.post("/generate")
+    @documented("Answer one message", tag=TAG, body=GenerateBody, example=_PROMPT, streams=LINES, error=ERROR)
+    def generate() -> flask.typing.ResponseReturnValue:
+        started = time.perf_counter_ns()
+        body = read(GenerateBody)
+        request = body.request()
+        with admission.enter() as place:
+            if not body.prompt and body.unloads:
+                models.unload(body.wanted)
+                return GenerateWriter(body.wanted, started=started, loaded=started).nothing("unload")
+            room = models.load(body.wanted, body.settings)
+            writer = GenerateWriter(body.wanted, started=started, loaded=time.perf_counter_ns())
+            if not body.prompt:
+                return writer.nothing("load")
+            reply = room.complete(request) if isinstance(request, CompletionRequest) else room.prepare(request)
+            return answer(body, reply, writer, place)
+
+    def answer(
+        body: ChatBody | GenerateBody, reply: Reply, writer: Writer, place: Place
+    ) -> flask.typing.ResponseReturnValue:
+        """Answer as the request wants it, and free the model where it says so."""
+        response = stream_lines(reply, writer) if body.streams else flask.jsonify(writer.whole(*collect(reply)))
+        if body.unloads:
+            response.call_on_close(runtime.rest)
+        return place.keep_until_closed(response)
+
+    ollama_pull.add_routes(routes, runtime, admission)
+    ollama_embed.add_routes(routes, runtime, admission, models)
+    return routes
