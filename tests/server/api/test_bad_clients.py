@@ -179,7 +179,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("temperature", {"temperature": -0.1}),
     ("temperature", {"temperature": NOT_A_NUMBER}),
     ("temperature", {"temperature": INFINITE}),
-    ("top_k", {"top_k": -1}),
+    ("top_k", {"top_k": -2}),
     ("top_k", {"top_k": 2**31}),
     ("top_p", {"top_p": 1.01}),
     ("top_n_sigma", {"top_n_sigma": INFINITE}),

@@ -9,7 +9,9 @@ import pytest
 
 from served import Served
 
-DIALECTS = {"OpenAI", "llama-server", "Home LLM"}
+DIALECTS = {"OpenAI", "text-generation-webui", "Ollama", "Anthropic", "llama-server", "Home LLM"}
+# Loading takes long, and fails for good reasons.
+LEFT_OUT = {"/v1/internal/model/load"}
 VALUES: list[Any] = [
     None,
     True,
@@ -31,7 +33,7 @@ VALUES: list[Any] = [
     [{"type": "text", "role": "user", "content": "x"}],
 ]
 # Answers that would take long.
-SHORT = {"max_tokens": 2, "n_predict": 2, "max_output_tokens": 2}
+SHORT = {"max_tokens": 2, "n_predict": 2, "max_output_tokens": 2, "options": {"num_predict": 2}}
 
 
 @pytest.fixture(scope="module", name="house")
@@ -47,7 +49,8 @@ def bodies(api: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], dict
     for path, methods in api["paths"].items():
         for method, operation in methods.items():
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-            if not DIALECTS & set(operation["tags"]) or "$ref" not in content.get("schema", {}):
+            wanted = DIALECTS & set(operation["tags"]) and path not in LEFT_OUT
+            if not wanted or "$ref" not in content.get("schema", {}):
                 continue
             schema = api["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
             yield path, method.upper(), schema["properties"], content["example"]
@@ -56,17 +59,22 @@ def bodies(api: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any], dict
 def test_odd_values(house: Served) -> None:
     """Each is answered, or refused with an object that names what is wrong."""
     tried = 0
+    running = {"model": house.get("/v1/models").json["data"][0]["id"]}
     for path, method, properties, example in bodies(house.get("/openapi.json").json):
-        short = {name: value for name, value in SHORT.items() if name in properties}
+        short = {name: value for name, value in {**SHORT, **running}.items() if name in properties}
         for name in properties:
             for value in VALUES:
                 raw = flask.json.dumps({**example, **short, name: value}).encode()
                 answer = house.request(method, path, raw)
                 what = (path, name, value, answer.body[:500])
-                assert answer.status in {200, 400}, what
+                # Ollama's clients are told that there is no such model; others get the one that runs.
+                unknown = path.startswith("/api/") and name == "model" and answer.status == 404
+                assert answer.status in {200, 400} or unknown, what
                 assert b"server_error" not in answer.body, what
-                if answer.status == 400:
-                    assert answer.json["error"]["message"], what
+                assert b"api_error" not in answer.body, what
+                if answer.status != 200:
+                    error = answer.json["error"]
+                    assert error if path.startswith("/api/") else error["message"], what
                 tried += 1
     assert tried > 3000
     assert house.get("/health").json["status"] == "ok"

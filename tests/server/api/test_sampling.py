@@ -99,7 +99,7 @@ def test_order(served: Served) -> None:
     [
         {"top_p": -0.1},
         {"min_p": 1.1},
-        {"top_k": -1},
+        {"top_k": -2},
         {"repetition_penalty": 0},
         {"frequency_penalty": 3},
         {"mirostat_mode": 3},
