@@ -8,11 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from home_llm.chat.errors import PromptTooLongError, RequestError
 from home_llm.chat.guard import SpecialTokenGuard
-from home_llm.chat.markups import DEFAULT_MARKUP, MARKUPS, Markup
-from home_llm.chat.prompt import template_messages
-from home_llm.chat.reasoning import CLOSING as THOUGHT
-from home_llm.chat.reasoning import OPENING as THINK
-from home_llm.chat.reasoning import ReasoningSplitter
+from home_llm.chat.markups import MARKUPS, Binding, Markup, own_markup
+from home_llm.chat.prompt import render_prompt
+from home_llm.chat.reasoning import THINK, ReasoningSplitter, Thoughts
 from home_llm.chat.reply import Reply
 from home_llm.chat.template import CHATML, ChatTemplate, TemplateError
 from home_llm.chat.tools import bound_tools, callable_tools, chosen_tools
@@ -34,10 +32,16 @@ _LOGGER = logging.getLogger(__name__)
 
 
 class Chat:
-    """Answers chat and completion requests with one engine. Safe for several threads."""
+    """Answers chat and completion requests with one engine. Safe for several threads.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        engine: what generates.
+        markup: in which markup the model was trained to write calls, where that is known; see `own_markup`.
+    """
+
+    def __init__(self, engine: Engine, *, markup: str | None = None) -> None:
         self.engine = engine
+        self._trained = markup
         self.model = engine.model
         self._guard = SpecialTokenGuard(self.model)
         self._bos = self.model.detokenize([self.model.bos]) if self.model.bos >= 0 else ""
@@ -69,7 +73,8 @@ class Chat:
         Raises:
             RequestError: the template refuses the messages, or a tool is wrong.
         """
-        return self._guard.unmark(self._render(request, self._markup(request), chosen_tools(request)))
+        template = self._template_of(request)
+        return self._guard.unmark(self._render(request, template, self._markup(request, template)))
 
     def count(self, request: ChatRequest) -> int:
         """Return how many tokens the prompt of a request has.
@@ -77,7 +82,8 @@ class Chat:
         Raises:
             RequestError: the template refuses the messages, or a tool is wrong.
         """
-        return len(self._prompt_tokens(self._render(request, self._markup(request), chosen_tools(request))))
+        template = self._template_of(request)
+        return len(self._prompt_tokens(self._render(request, template, self._markup(request, template))))
 
     def warm(self, request: ChatRequest) -> Reply:
         """Read a request's prompt into the cache, when nobody else wants anything, and keep it there.
@@ -109,13 +115,16 @@ class Chat:
         if request.truncation is not None:
             room = prompt_room(request.truncation, request.limits, self.engine.n_ctx)
             request = shortened(request, room, self.count)
-        markup = self._markup(request)
-        chosen = chosen_tools(request)
-        prompt = self._render(request, markup, chosen)
-        tools = bound_tools(callable_tools(request, chosen), request.allowed_values)
+        template = self._template_of(request)
+        markup = self._markup(request, template)
+        prompt = self._render(request, template, markup)
+        tools = bound_tools(callable_tools(request, chosen_tools(request)), request.allowed_values)
         _LOGGER.debug("Prompt: %s", prompt)
+        frame, thoughts = _frame(template), template.thoughts or THINK
         special = self._special_texts if request.special_tokens else ()
-        thinking = None if request.continuing else _thinking(prompt, self._template_of(request))
+        markers = (*markup.markers, *thoughts.markers, *(frame.markers if frame else ()), *special)
+        # The grammar of a markup that frames the answer says what comes before it.
+        thinking = None if request.continuing or markup.frames else _thinking(prompt, template)
         wanted = GenerationRequest(
             prompt=self._prompt_tokens(prompt),
             max_tokens=request.limits.max_tokens,
@@ -123,14 +132,17 @@ class Chat:
             constraint=self._constraint(request, markup, tools),
             thinking=thinking,
             stop=request.limits.stop,
-            visible_tokens=self._tokens_of((*markup.markers, THINK, THOUGHT, *special)),
+            visible_tokens=self._tokens_of(markers),
             ignore_end=request.limits.ignore_end,
             logprobs=request.logprobs,
         )
         generation = self._submit(wanted, param="messages")
-        reasoning = ReasoningSplitter(thinking=_ends_thinking(prompt))
+        parser = markup.parser(tools) if tools and markup is not frame else None
         before = request.messages[-1].content if request.continuing == "whole" else ""
-        return Reply(generation, markup.parser(tools) if tools else None, reasoning, before=before)
+        if frame is not None:
+            return Reply(generation, parser, frame.parser(tools), before=before)
+        splitter = ReasoningSplitter(thinking=_opens(prompt, thoughts), thoughts=thoughts)
+        return Reply(generation, parser, splitter, before=before)
 
     def complete(self, request: CompletionRequest) -> Reply:
         """Check a completion request and queue it.
@@ -170,13 +182,14 @@ class Chat:
         How a template ends a prompt is not among them: no other prompt goes on from there, and a memory that cannot be
         cut could not be used for any.
         """
-        markup, tools = self._markup(request), chosen_tools(request)
-        whole = self._prompt_tokens(self._render(request, markup, tools))
+        template = self._template_of(request)
+        markup = self._markup(request, template)
+        whole = self._prompt_tokens(self._render(request, template, markup))
         if request.messages and request.messages[-1].role == "user":
             return whole
         spoken = [dataclasses.replace(request, messages=(*request.messages, Message("user", text))) for text in "a1"]
         try:
-            one, other = (self._prompt_tokens(self._render(each, markup, tools)) for each in spoken)
+            one, other = (self._prompt_tokens(self._render(each, template, markup)) for each in spoken)
         except RequestError:
             # A template that does not let the user speak here.
             return whole
@@ -222,37 +235,36 @@ class Chat:
     def _template_of(self, request: ChatRequest) -> ChatTemplate:
         if request.template is None:
             return self._template
-        return ChatTemplate(request.template, bos=self._bos, eos=self._eos)
-
-    def _markup(self, request: ChatRequest) -> Markup:
         try:
-            return MARKUPS[request.tool_markup or DEFAULT_MARKUP]
-        except KeyError:
-            known = ", ".join(sorted(MARKUPS))
-            raise RequestError(
-                f"tool_markup {request.tool_markup!r} is unknown; choose one of {known}.", "home_llm.tool_markup"
-            ) from None
-
-    def _render(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> str:
-        if request.continuing:
-            return self._render_continued(request, markup, tools)
-        try:
-            template = self._template_of(request)
-            native = template.knows_tools and request.render_tools and request.tool_markup is None
-            messages = template_messages(request, tools, markup, native=native, guard=self._guard.mark)
-            rendered = [tool.as_openai for tool in tools] if native else []
-            return template.render(messages, rendered, request.template_arguments)
+            return ChatTemplate(request.template, bos=self._bos, eos=self._eos)
         except TemplateError as error:
             raise RequestError(f"{error}.", "messages") from error
 
-    def _render_continued(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> str:
+    def _markup(self, request: ChatRequest, template: ChatTemplate) -> Markup:
+        name = request.tool_markup or own_markup(template.markup, self._trained)
+        if name not in MARKUPS:
+            known = ", ".join(sorted(MARKUPS))
+            raise RequestError(f"tool_markup {name!r} is unknown; choose one of {known}.", "home_llm.tool_markup")
+        return MARKUPS[name]
+
+    def _render(self, request: ChatRequest, template: ChatTemplate, markup: Markup) -> str:
+        tools = chosen_tools(request)
+        if request.continuing:
+            return self._render_continued(request, template, markup)
+        try:
+            return render_prompt(request, tools, markup=markup, template=template, guard=self._guard.mark)
+        except TemplateError as error:
+            raise RequestError(f"{error}.", "messages") from error
+
+    def _render_continued(self, request: ChatRequest, template: ChatTemplate, markup: Markup) -> str:
         """Return the prompt up to the end of the last message, which the assistant goes on with."""
         *before, last = request.messages
         if last.role != "assistant":
             raise RequestError("Only a last message of the assistant can be continued.", "messages")
-        prompt = self._render(dataclasses.replace(request, messages=tuple(before), continuing=None), markup, tools)
-        if _ends_thinking(prompt):
-            prompt += f"{last.reasoning or ''}{THOUGHT}\n\n"
+        prompt = self._render(dataclasses.replace(request, messages=tuple(before), continuing=None), template, markup)
+        thoughts = template.thoughts or THINK
+        if _opens(prompt, thoughts):
+            prompt += f"{last.reasoning or ''}{thoughts.closing}\n\n"
         return prompt + last.content
 
     def _constraint(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> Constraint | None:
@@ -260,7 +272,7 @@ class Chat:
         choice, answer = request.tool_choice, None
         required = choice.required if isinstance(choice, AllowedTools) else choice == "required"
         required = required or isinstance(choice, NamedTool)
-        if not tools:
+        if not (tools or (markup.frames and request.constraint)):
             return request.constraint
         if request.constraint is not None and required:
             _LOGGER.warning("A request requires a tool and has a grammar too: the tool wins")
@@ -272,19 +284,25 @@ class Chat:
             if answer is None:
                 # A grammar with rules of its own.
                 return request.constraint
-        lark = markup.grammar(
-            tools,
+        binding = Binding(
+            tools=tuple(tools),
             required=required,
             parallel=request.parallel_tool_calls,
-            is_special=lambda text: self.model.special_token(text) is not None,
+            special=self.model.special_token,
             answer=answer,
         )
-        return None if lark is None else Constraint(ConstraintKind.LARK, lark)
+        return Constraint(ConstraintKind.LARK, markup.grammar(binding))
 
 
-def _ends_thinking(prompt: str) -> bool:
+def _frame(template: ChatTemplate) -> Markup | None:
+    """Return the markup that a template's model frames every answer in, whatever it writes calls in."""
+    markup = MARKUPS.get(template.markup or "")
+    return markup if markup is not None and markup.frames else None
+
+
+def _opens(prompt: str, thoughts: Thoughts) -> bool:
     """Return whether a prompt has the model think first."""
-    return prompt.rstrip().endswith(THINK)
+    return prompt.rstrip().endswith(thoughts.opening.rstrip())
 
 
 def _thinking(prompt: str, template: ChatTemplate) -> Thinking | None:
@@ -293,8 +311,9 @@ def _thinking(prompt: str, template: ChatTemplate) -> Thinking | None:
     It does where the prompt has it think, and it may where its template knows of thoughts and the prompt does not tell
     that they are over. Other models never think: what their answer begins with is the answer.
     """
-    if _ends_thinking(prompt):
-        return Thinking(THINK, THOUGHT, opened=True)
-    if not template.knows_thoughts or prompt.rstrip().endswith(THOUGHT):
+    thoughts = template.thoughts or THINK
+    if _opens(prompt, thoughts):
+        return Thinking(thoughts.opening, thoughts.closing, opened=True)
+    if template.thoughts is None or prompt.rstrip().endswith(thoughts.closing):
         return None
-    return Thinking(THINK, THOUGHT, opened=False)
+    return Thinking(thoughts.opening, thoughts.closing, opened=False)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from home_llm.chat.content import ContentTokens, Positions
 from home_llm.chat.markups import CallParser
-from home_llm.chat.reasoning import ReasoningSplitter
 from home_llm.chat.vocabulary import Event, Finish, Reasoning, Text, ToolCall, Usage
 from home_llm.engine import Chunk, Done, Failed, FinishReason, Generation
 
@@ -17,9 +16,9 @@ class Reply:
     """An answer on its way. For one reader; `cancel` may come from any thread.
 
     Args:
-        generation: the engine's side of it.
-        parser: reads the calls out of it.
-        reasoning: takes the thoughts out of it.
+        generation: where it comes from.
+        parser: reads calls out of what is said.
+        reasoning: tells what is thought from what is said, before that; it may find calls, too.
         before: text to tell before anything else.
     """
 
@@ -27,7 +26,7 @@ class Reply:
         self,
         generation: Generation,
         parser: CallParser | None,
-        reasoning: ReasoningSplitter | None,
+        reasoning: CallParser | None,
         *,
         before: str = "",
     ) -> None:
@@ -88,8 +87,8 @@ class Reply:
         for event in self._reasoning.feed(text) if self._reasoning else (whole,):
             yield from self._calls(event)
 
-    def _calls(self, event: Text | Reasoning) -> Iterator[Event]:
-        if isinstance(event, Reasoning):
+    def _calls(self, event: Text | Reasoning | ToolCall) -> Iterator[Event]:
+        if not isinstance(event, Text):
             yield event
         elif self._parser is None:
             yield self._with_tokens(event, [(event.at, event.at + len(event.text))])
@@ -97,7 +96,7 @@ class Reply:
             self._positions.passed(event.at, len(event.text))
             yield from self._parsed(self._parser.feed(event.text))
 
-    def _parsed(self, events: Iterator[Text | ToolCall]) -> Iterator[Event]:
+    def _parsed(self, events: Iterator[Text | Reasoning | ToolCall]) -> Iterator[Event]:
         for event in events:
             if isinstance(event, Text):
                 yield self._with_tokens(event, self._positions.ranges(event.at, len(event.text)))
@@ -109,8 +108,9 @@ class Reply:
         return dataclasses.replace(text, logprobs=tokens) if tokens else text
 
     def _rest(self, done: Done) -> Iterator[Event]:
+        truncated = done.reason is not FinishReason.STOP
         if self._reasoning is not None:
-            for event in self._reasoning.close():
+            for event in self._reasoning.close(truncated=truncated):
                 yield from self._calls(event)
         if self._parser is not None:
-            yield from self._parsed(self._parser.close(truncated=done.reason is not FinishReason.STOP))
+            yield from self._parsed(self._parser.close(truncated=truncated))

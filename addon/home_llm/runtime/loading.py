@@ -136,7 +136,8 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
         model.close()
         raise
     embeddings = Embeddings(model, n_ctx=engine.n_ctx, threads=settings.threads)
-    loaded = Loaded(replace(recipe, adapters=adapters), Chat(engine), plan, embeddings)
+    chat = Chat(engine, markup=weights.entry.markup if weights.entry else None)
+    loaded = Loaded(replace(recipe, adapters=adapters), chat, plan, embeddings)
     _LOGGER.info("%s %s", loaded.message, model.description)
     for adapter in adapters:
         _LOGGER.info("The adapter %s is loaded with the scale %g", adapter.file.path, adapter.scale)

@@ -18,7 +18,7 @@ from home_llm.chat import (
     ToolCall,
     ToolChoice,
 )
-from home_llm.chat.markups import MARKUPS
+from home_llm.chat.markups import MARKUPS, Binding
 from home_llm.engine import Constraint, ConstraintKind, FinishReason, as_rule
 from home_llm.engine.constraint import ConstraintCompiler
 from home_llm.llama import Model, SamplingParameters
@@ -147,14 +147,14 @@ def test_calls_or_the_schema(model: Model, markup: str, is_special: bool) -> Non
     # The embedded model has no token for the tag: one of its own stands in for it.
     tag = "<issue_start>" if is_special else "<tool_call>"
     for required in (True, False):
-        grammar = MARKUPS[markup].grammar(
+        binding = Binding(
             (PLANT,),
             required=required,
             parallel=True,
-            is_special=lambda text: is_special and text == "<tool_call>",
+            special=lambda text: 1 if is_special and text == "<tool_call>" else None,
             answer=as_rule(JSON),
         )
-        assert grammar is not None
+        grammar = MARKUPS[markup].grammar(binding)
         constraint = Constraint(ConstraintKind.LARK, grammar.replace("<tool_call>", tag))
         call = CALL[markup].replace("<tool_call>", tag)
         for text, admitted in (

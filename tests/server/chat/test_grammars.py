@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from home_llm.chat.markups import MARKUPS
+from home_llm.chat.markups import MARKUPS, Binding
 from home_llm.chat.vocabulary import Tool
 from home_llm.engine import Constraint, ConstraintKind
 from home_llm.engine.constraint import ConstraintCompiler
@@ -70,9 +70,8 @@ def compiler_fixture(model: Model) -> ConstraintCompiler:
     return ConstraintCompiler(model)
 
 
-def admits(compiler: ConstraintCompiler, model: Model, grammar: str | None, text: str) -> bool:
+def admits(compiler: ConstraintCompiler, model: Model, grammar: str, text: str) -> bool:
     """Return whether a text is an answer under a grammar."""
-    assert grammar is not None
     matcher = compiler.matcher(Constraint(ConstraintKind.LARK, grammar))._matcher
     tokens = model.tokenize(text, parse_special=False)
     return bool(matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting())
@@ -92,7 +91,7 @@ def test_answers(
 ) -> None:
     """A right call or a text is admitted, a call that is begun and not a right one is impossible."""
     for must, expected in ((False, free), (True, required)):
-        grammar = MARKUPS[name].grammar(TOOLS, required=must, parallel=True, is_special=lambda _: False)
+        grammar = MARKUPS[name].grammar(Binding(TOOLS, must, parallel=True, special=lambda _: None))
         assert admits(compiler, model, grammar, text) is expected, must
 
 
@@ -103,7 +102,7 @@ def test_one_call(compiler: ConstraintCompiler, model: Model) -> None:
         ("home", "lock.lock(lock.door)", "lock.lock(lock.door)\nlock.lock(lock.door)"),
     ):
         for must in (True, False):
-            grammar = MARKUPS[name].grammar(TOOLS, required=must, parallel=False, is_special=lambda _: False)
+            grammar = MARKUPS[name].grammar(Binding(TOOLS, must, parallel=False, special=lambda _: None))
             assert admits(compiler, model, grammar, one)
             assert not admits(compiler, model, grammar, two)
 
@@ -123,5 +122,5 @@ def test_names_that_are_no_services(compiler: ConstraintCompiler, model: Model, 
     """In home markup a sentence cannot hold a line that would be read as a call, whatever the tool is called."""
     parameters = {"type": "object", "properties": {"what": {"enum": ["jazz"]}}, "required": ["what"]}
     tools = (Tool("play music/loud", "", parameters),)
-    grammar = MARKUPS["home"].grammar(tools, required=False, parallel=False, is_special=lambda _: False)
+    grammar = MARKUPS["home"].grammar(Binding(tools, required=False, parallel=False, special=lambda _: None))
     assert admits(compiler, model, grammar, text) is admitted

@@ -1,15 +1,13 @@
-"""What a tool markup has to tell."""
+"""What a tool markup has to tell, and what most of them have in common."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+import json
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Protocol
 
-from home_llm.chat.vocabulary import Text, Tool, ToolCall
-
-# Tells whether a marker is one special token of the model: in llguidance's Lark such a token is written bare.
-IsSpecial = Callable[[str], bool]
-
-# Most calls of one answer that a grammar admits: a small model that has lost its thread repeats itself for ever.
-MAX_CALLS = 16
+from home_llm.chat.markups.lark import Binding
+from home_llm.chat.markups.parser import Block, BlockParser
+from home_llm.chat.vocabulary import Reasoning, Text, Tool, ToolCall
 
 
 class CallParser(Protocol):
@@ -18,18 +16,27 @@ class CallParser(Protocol):
     A Text that it yields tells where in all that it was fed it begins.
     """
 
-    def feed(self, text: str) -> Iterator[Text | ToolCall]:
+    def feed(self, text: str) -> Iterator[Text | Reasoning | ToolCall]:
         """Yield what is certain now: never a piece of markup, every call complete."""
 
-    def close(self, *, truncated: bool) -> Iterator[Text | ToolCall]:
+    def close(self, *, truncated: bool) -> Iterator[Text | Reasoning | ToolCall]:
         """Yield the rest; a call that was `truncated` by the token limit is not made."""
 
 
 class Markup(Protocol):
-    """How one family of models is told of tools, and how it writes calls."""
+    """How one family of models is told of tools, and how it writes calls.
+
+    Attributes:
+        name: what requests and the catalogue call it.
+        markers: what may be a special token of the model and must be seen in its answers.
+        frames: whether it frames every answer, also those without calls. Its parser then tells thoughts from speech.
+        single: whether the family's templates show one call in a message and no more.
+    """
 
     name: str
     markers: tuple[str, ...]
+    frames: bool
+    single: bool
 
     def describe(self, tools: Sequence[Tool]) -> str:
         """Return the text for the system prompt of a model whose template knows no tools."""
@@ -40,28 +47,50 @@ class Markup(Protocol):
     def write_result(self, content: str) -> str | None:
         """Return a tool's result as the user's next message, or None where the model need not see it."""
 
-    def grammar(
-        self,
-        tools: Sequence[Tool],
-        *,
-        required: bool,
-        parallel: bool,
-        is_special: IsSpecial,
-        answer: str | None = None,
-    ) -> str | None:
-        """Return a Lark grammar for answers with calls, or None where the answer is free.
-
-        Args:
-            tools: at least one.
-            required: whether the answer must be a call.
-            parallel: whether it may be several.
-            is_special: see IsSpecial.
-            answer: what an answer without calls must match, as a part of a Lark rule; None is any text. There is then
-                no text beside calls.
-        """
+    def grammar(self, binding: Binding) -> str:
+        """Return a Lark grammar of the answers that a binding admits."""
 
     def parser(self, tools: Sequence[Tool]) -> CallParser:
         """Return a parser for one generation."""
+
+
+class BlockMarkup:
+    """A markup whose calls stand in blocks; see Markup."""
+
+    name: ClassVar[str]
+    markers: ClassVar[tuple[str, ...]]
+    frames = False
+    single = False
+
+    # A call of a function, as the description shows it.
+    example: ClassVar[str]
+    # How the description goes on before that.
+    instruction = "To call one, answer with a JSON object that holds its name and arguments, like this:"
+
+    def describe(self, tools: Sequence[Tool]) -> str:
+        """See Markup."""
+        listed = "\n".join(json.dumps(tool.as_openai, ensure_ascii=False) for tool in tools)
+        return f"You can call these functions:\n<tools>\n{listed}\n</tools>\n{self.instruction}\n{self.example}"
+
+    @abstractmethod
+    def write_calls(self, calls: Sequence[ToolCall], tools: Sequence[Tool]) -> str:
+        """See Markup."""
+
+    def write_result(self, content: str) -> str | None:
+        """See Markup."""
+        return f"<tool_response>\n{content}\n</tool_response>"
+
+    @abstractmethod
+    def grammar(self, binding: Binding) -> str:
+        """See Markup."""
+
+    @abstractmethod
+    def blocks(self, tools: Sequence[Tool]) -> Sequence[Block]:
+        """Return the ways in which the family writes calls, the usual one first."""
+
+    def parser(self, tools: Sequence[Tool]) -> CallParser:
+        """See Markup."""
+        return BlockParser(self.blocks(tools))
 
 
 def bind_values(schema: Any, allowed: dict[str, tuple[str, ...]]) -> Any:

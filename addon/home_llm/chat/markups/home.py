@@ -4,20 +4,20 @@ It needs a tenth of the tokens of JSON calls, and small models get it right more
 is written by position, and bare when its schema lists strings; the others are written `name=value` with JSON values.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from home_llm.chat.markups.base import MAX_CALLS, IsSpecial
+from home_llm.chat.markups.cursor import Cursor, MalformedError
+from home_llm.chat.markups.lark import MAX_CALLS, Binding, escaped, property_rule
 from home_llm.chat.vocabulary import Text, Tool, ToolCall
-from home_llm.engine import JSON_STYLE, relocated
 
 _BARE = re.compile(r"[^\s,()\"=]+")
 _KEY = re.compile(r"\s*,\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*")
 _SERVICE = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
-_JSON = json.JSONDecoder()
-_WHOLE = "/$defs/parameters"
+_KEYWORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\s*=")
 
 # Results that only say that it worked.
 _NOTHING_TO_TELL: tuple[Any, ...] = (None, "", {}, [], {"success": True}, {"result": "done"})
@@ -28,52 +28,33 @@ class HomeMarkup:
 
     name = "home"
     markers: tuple[str, ...] = ()
+    frames = False
+    single = False
 
     def describe(self, tools: Sequence[Tool]) -> str:
         """Return the services in the minimal tool format, without the parameter that every one begins with."""
-        return "Services: " + ", ".join(_signature(tool) for tool in tools)
+        return services(tools)
 
     def write_calls(self, calls: Sequence[ToolCall], tools: Sequence[Tool]) -> str:
         """Return calls as the model writes them."""
-        by_name = {tool.name: tool for tool in tools}
-        return "\n".join(_write(call, by_name.get(call.name)) for call in calls)
+        return write_lines(calls, tools)
 
     def write_result(self, content: str) -> str | None:
         """Return an error as the user's next message; a success is told by the sentence that follows the call."""
-        try:
-            value = json.loads(content)
-        except ValueError:
-            value = content
-        if not isinstance(value, dict) or "error" not in value:
-            return _result(value)
-        # Home Assistant's ToolResult: `error` is a flag, and `data` then holds the words.
-        data, error = value.get("data"), value["error"]
-        if not error:
-            return _result(data)
-        if isinstance(data, dict) and not isinstance(error, str):
-            error = data.get("error_text") or data.get("error") or data
-        return f"Error: {_plain(error)}"
+        return told(content)
 
-    def grammar(
-        self,
-        tools: Sequence[Tool],
-        *,
-        required: bool,
-        parallel: bool,
-        is_special: IsSpecial,
-        answer: str | None = None,
-    ) -> str | None:
+    def grammar(self, binding: Binding) -> str:
         """Return a Lark grammar of calls and sentences; what looks like a call but is none is impossible."""
-        del is_special
-        calls = "calls: call" + (f' ("\\n" call){{0,{MAX_CALLS - 1}}}' if parallel else "")
+        tools, answer = binding.tools, binding.answer
+        calls = "calls: call" + (f' ("\\n" call){{0,{MAX_CALLS - 1}}}' if binding.parallel else "")
         start = "start: calls" if answer else 'start: calls ("\\n" TEXT)?'
-        if not required:
+        if not binding.required:
             start += " | answer" if answer else " | TEXT"
-        rules = [_rule(index, tool) for index, tool in enumerate(tools)]
+        rules = [line_rule(index, tool) for index, tool in enumerate(tools)]
         names = " | ".join(f"call_{index}" for index in range(len(tools)))
         # A sentence may hold anything but what begins like a call, known or not: what is not a real call is no answer.
         text = r"TEXT: /(?s:[^\n].*)/ & ~/(?s:(.*\n)?[a-z0-9_]+\.[a-z0-9_].*)/ & ~/(?s:.*[a-z0-9_]\.[a-z0-9_]+\(.*)/"
-        if plain := [_escaped(tool.name) for tool in tools if not _SERVICE.fullmatch(tool.name)]:
+        if plain := [escaped(tool.name) for tool in tools if not _SERVICE.fullmatch(tool.name)]:
             # Other names may be words. What begins a line like a call of one of them would be read as a call.
             text += rf" & ~/(?s:(.*\n)?\s*({'|'.join(plain)})\(.*)/"
         last = f"answer: {answer}" if answer else text
@@ -143,14 +124,54 @@ class HomeParser:
 
     def _call(self) -> ToolCall | None:
         line = self._line.strip()
-        tool = self._tool_of(line)
-        if tool is None or not line.endswith(")"):
-            return None
-        arguments = _read_arguments(line[len(tool.name) + 1 : -1].strip(), _first(tool))
-        return None if arguments is None else ToolCall(tool.name, arguments)
+        return read_line(line, self._tools) if self._tool_of(line) else None
 
 
-def _first(tool: Tool) -> str | None:
+def services(tools: Sequence[Tool]) -> str:
+    """Return the services in the minimal tool format, without the parameter that every one begins with."""
+    return "Services: " + ", ".join(_signature(tool) for tool in tools)
+
+
+def write_lines(calls: Sequence[ToolCall], tools: Sequence[Tool]) -> str:
+    """Return calls as lines."""
+    by_name = {tool.name: tool for tool in tools}
+    return "\n".join(_write(call, by_name.get(call.name)) for call in calls)
+
+
+def read_line(line: str, tools: dict[str, Tool]) -> ToolCall | None:
+    """Return the call that a line without white space around it is, or None.
+
+    Args:
+        line: the line.
+        tools: by name. What is given by position to another one is taken for `entity_id`.
+    """
+    name, bracket, rest = line.partition("(")
+    if not bracket or not rest.endswith(")"):
+        return None
+    first = first_parameter(tools[name]) if name in tools else "entity_id"
+    arguments = _read_arguments(rest[:-1].strip(), first)
+    return None if arguments is None else ToolCall(name, arguments)
+
+
+def told(content: str) -> str | None:
+    """Return a tool's result as the user's next message, or None where it only says that it worked."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        value = content
+    if not isinstance(value, dict) or "error" not in value:
+        return _result(value)
+    # Home Assistant's ToolResult: `error` is a flag, and `data` then holds the words.
+    data, error = value.get("data"), value["error"]
+    if not error:
+        return _result(data)
+    if isinstance(data, dict) and not isinstance(error, str):
+        error = data.get("error_text") or data.get("error") or data
+    return f"Error: {_plain(error)}"
+
+
+def first_parameter(tool: Tool) -> str | None:
+    """Return the name of the parameter that is written by position."""
     return next(iter(tool.parameters.get("properties", {})), None)
 
 
@@ -160,7 +181,7 @@ def _signature(tool: Tool) -> str:
 
 
 def _write(call: ToolCall, tool: Tool | None) -> str:
-    first = _first(tool) if tool else next(iter(call.arguments), None)
+    first = first_parameter(tool) if tool else next(iter(call.arguments), None)
     written = [_value(call.arguments[first])] if first in call.arguments else []
     written += [
         f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in call.arguments.items() if name != first
@@ -174,7 +195,7 @@ def _value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _rule(index: int, tool: Tool) -> str:
+def line_rule(index: int, tool: Tool) -> str:
     """Return the Lark rule of one tool's calls."""
     properties: dict[str, Any] = tool.parameters.get("properties", {})
     required = tool.parameters.get("required", ())
@@ -186,35 +207,23 @@ def _rule(index: int, tool: Tool) -> str:
             value = (
                 "(" + " | ".join(json.dumps(value, ensure_ascii=False) for value in enum) + ")"
                 if bare
-                else _json_rule(schema, tool)
+                else property_rule(schema, tool)
             )
             parts.append(value)
         else:
-            argument = f"{json.dumps(f', {name}=', ensure_ascii=False)} {_json_rule(schema, tool)}"
+            argument = f"{json.dumps(f', {name}=', ensure_ascii=False)} {property_rule(schema, tool)}"
             parts.append(argument if name in required else f"({argument})?")
     return f'call_{index}: {" ".join(parts)} ")"'
-
-
-def _escaped(name: str) -> str:
-    """Return a name as a part of a regular expression in a rule."""
-    return re.escape(name).replace("/", r"\/").replace("\n", "n")
-
-
-def _json_rule(schema: dict[str, Any], tool: Tool) -> str:
-    text = json.dumps({**schema, "x-guidance": JSON_STYLE})
-    if '"$ref"' in text:
-        # A property may refer to the schema that it was taken from.
-        parameters = relocated(tool.parameters, _WHOLE)
-        whole = {"$defs": {"parameters": parameters}, **relocated(schema, _WHOLE)}
-        text = json.dumps({**whole, "x-guidance": JSON_STYLE})
-    return f"%json {text}"
 
 
 def _read_arguments(text: str, first: str | None) -> dict[str, Any] | None:
     """Return the arguments between the parentheses of a call, or None when they are not well formed."""
     arguments: dict[str, Any] = {}
     position = 0
-    if text and first is not None:
+    if _KEYWORD.match(text):
+        # Nothing by position.
+        text = f", {text}"
+    elif text and first is not None:
         value, position = _read_value(text, 0)
         if position < 0:
             return None
@@ -232,13 +241,11 @@ def _read_arguments(text: str, first: str | None) -> dict[str, Any] | None:
 
 def _read_value(text: str, position: int) -> tuple[Any, int]:
     """Return a JSON value or a bare word and where it ends; -1 when there is none."""
-    try:
-        value, end = _JSON.raw_decode(text, position)
-    except ValueError:
-        end = -1
-    else:
-        if end == len(text) or text[end] in ", \t":
-            return value, end
+    cursor = Cursor(text, position, ended=True)
+    with contextlib.suppress(MalformedError):
+        value = cursor.value()
+        if cursor.done or text[cursor.at] in ", \t":
+            return value, cursor.at
     bare = _BARE.match(text, position)
     return (bare.group(), bare.end()) if bare else (None, -1)
 
