@@ -131,7 +131,7 @@ class Chat:
             sampling=request.sampling,
             constraint=self._constraint(request, markup, tools),
             thinking=thinking,
-            stop=request.limits.stop,
+            stop=(*request.limits.stop, *(markup.stops if tools else ())),
             visible_tokens=self._tokens_of(markers),
             ignore_end=request.limits.ignore_end,
             logprobs=request.logprobs,

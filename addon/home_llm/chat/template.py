@@ -34,7 +34,7 @@ class TemplateError(ValueError):
 class _GenerationTag(jinja2.ext.Extension):
     """`{% generation %}`, which tells training what the assistant says, and means nothing to us."""
 
-    tags = frozenset({"generation"})
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
 
     def parse(self, parser: jinja2.parser.Parser) -> list[jinja2.nodes.Node]:
         """Return what is in the block."""
@@ -82,6 +82,8 @@ class ChatTemplate:
         self.tools_in_message = _TOOLS_IN_MESSAGE.search(source) is not None
         self.short_ids = _SHORT_IDS.search(source) is not None
         self._tokens = {"bos_token": bos, "eos_token": eos}
+        # Firefunction's want the tools as a text, and the time.
+        self._wants_functions = "functions" in variables and not self.knows_tools
 
     def render(
         self, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]], arguments: dict[str, Any]
@@ -103,8 +105,15 @@ class ChatTemplate:
             "messages": list(messages),
             "tools": list(tools) or None,
         }
+        if self._wants_functions:
+            now = _strftime_now("%Y-%m-%d %H:%M")
+            variables = {"functions": _tojson(list(tools), indent=4), "datetime": now, **variables}
         try:
-            return self._template.render(variables)
+            try:
+                return self._template.render(variables)
+            except TypeError:
+                # Some go through the tools without asking whether there are any.
+                return self._template.render({**variables, "tools": list(tools)})
         except (jinja2.TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
             raise TemplateError(f"the chat template refuses these messages: {error}") from error
 
@@ -116,8 +125,7 @@ def _tojson(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,  # noqa: FBT001, FBT002
 ) -> str:
-    # Not Jinja's own: that one escapes HTML, which no model was trained on. The parameters are those that Hugging Face's
-    # has.
+    # Not Jinja's own: that one escapes HTML, which no model was trained on. The parameters are those of Hugging Face's.
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
 
 

@@ -22,15 +22,24 @@ class Model:
         path: the GGUF file.
         gpu_layers: layers to offload where llama.cpp has a GPU back-end; ignored elsewhere.
         on_progress: called with the share that is loaded, 0 to 1; when it returns False, loading ends.
+        vocabulary_only: leave the weights out; the model can then tokenize and nothing else.
 
     Raises:
         ModelLoadError: llama.cpp refused the file, or `on_progress` ended it.
     """
 
-    def __init__(self, path: Path, *, gpu_layers: int = 0, on_progress: Callable[[float], bool] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        gpu_layers: int = 0,
+        on_progress: Callable[[float], bool] | None = None,
+        vocabulary_only: bool = False,
+    ) -> None:
         library.start()
         parameters = llama_cpp.llama_model_default_params()
         parameters.n_gpu_layers = gpu_layers
+        parameters.vocab_only = vocabulary_only
         # Referred to until the load is over: C holds only the address.
         callback = llama_cpp.llama_progress_callback(lambda share, _data: on_progress is None or on_progress(share))
         parameters.progress_callback = callback

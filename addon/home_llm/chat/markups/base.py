@@ -3,7 +3,7 @@
 import json
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from home_llm.chat.markups.lark import Binding
 from home_llm.chat.markups.parser import Block, BlockParser
@@ -24,19 +24,27 @@ class CallParser(Protocol):
 
 
 class Markup(Protocol):
-    """How one family of models is told of tools, and how it writes calls.
+    """How one family of models is told of tools, and how it writes calls."""
 
-    Attributes:
-        name: what requests and the catalogue call it.
-        markers: what may be a special token of the model and must be seen in its answers.
-        frames: whether it frames every answer, also those without calls. Its parser then tells thoughts from speech.
-        single: whether the family's templates show one call in a message and no more.
-    """
+    @property
+    def name(self) -> str:
+        """What requests and the catalogue call it."""
 
-    name: str
-    markers: tuple[str, ...]
-    frames: bool
-    single: bool
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """What may be a special token of the model and must be seen in its answers."""
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """What ends an answer with calls, where the model does not end it by itself."""
+
+    @property
+    def frames(self) -> bool:
+        """Whether it frames every answer, also those without calls. Its parser then tells thoughts from speech."""
+
+    @property
+    def single(self) -> bool:
+        """Whether the family's templates show one call in a message and no more."""
 
     def describe(self, tools: Sequence[Tool]) -> str:
         """Return the text for the system prompt of a model whose template knows no tools."""
@@ -57,15 +65,19 @@ class Markup(Protocol):
 class BlockMarkup:
     """A markup whose calls stand in blocks; see Markup."""
 
-    name: ClassVar[str]
-    markers: ClassVar[tuple[str, ...]]
+    name: str
+    markers: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
     frames = False
     single = False
 
-    # A call of a function, as the description shows it.
-    example: ClassVar[str]
-    # How the description goes on before that.
+    # How the description goes on before the example.
     instruction = "To call one, answer with a JSON object that holds its name and arguments, like this:"
+
+    @property
+    @abstractmethod
+    def example(self) -> str:
+        """A call of a function, as the description shows it."""
 
     def describe(self, tools: Sequence[Tool]) -> str:
         """See Markup."""

@@ -84,7 +84,9 @@ class Cursor:
         """Pass over a closing marker if it comes next, or over what there is of it at the end of the text."""
         if self.take(literal):
             return True
-        if self.ended and literal.startswith(self.text[self.at :]):
+        rest = self.text[self.at :]
+        # One character is too short to tell.
+        if self.ended and literal.startswith(rest) and len(rest) != 1:
             self.at = len(self.text)
             return True
         return False

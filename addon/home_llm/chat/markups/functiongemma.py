@@ -9,7 +9,7 @@ The formats are those of the models' chat templates. Small models leave the mark
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from home_llm.chat.markups.base import BlockMarkup
 from home_llm.chat.markups.cursor import Cursor, MalformedError, constant
@@ -37,23 +37,22 @@ class FunctionGemmaMarkup(BlockMarkup):
     """A name and its arguments between `<start_function_call>` and `<end_function_call>`."""
 
     name = "functiongemma"
-    opening: ClassVar[str] = "<start_function_call>"
-    closing: ClassVar[str] = "<end_function_call>"
-    quote: ClassVar[str] = "<escape>"
-    markers: ClassVar[tuple[str, ...]] = (opening, closing, quote)
+    opening = "<start_function_call>"
+    closing = "<end_function_call>"
+    quote = "<escape>"
+    stops = ("<start_function_response>",)
+    markers = (opening, closing, quote, *stops)
     instruction = "To call one, answer in just this way:"
 
     @property
-    def example(self) -> str:  # type: ignore[override]
+    def example(self) -> str:
         """A call of a function, as the description shows it."""
         return f"{self.opening}call:function_name{{parameter:{self.quote}value{self.quote}}}{self.closing}"
 
     def write_calls(self, calls: Sequence[ToolCall], tools: Sequence[Tool]) -> str:
         """See Markup."""
         del tools
-        return "".join(
-            f"{self.opening}call:{call.name}{self._write(call.arguments)}{self.closing}" for call in calls
-        )
+        return "".join(f"{self.opening}call:{call.name}{self._write(call.arguments)}{self.closing}" for call in calls)
 
     def grammar(self, binding: Binding) -> str:
         """See Markup."""
@@ -67,7 +66,7 @@ class FunctionGemmaMarkup(BlockMarkup):
             ]
             arguments, needed = listed(f"argument_{index}", items, ",")
             rules += [f'call_{index}: {quoted(tool.name + "{")} {arguments} "}}"', *needed]
-        return calls_grammar(binding, opening=self.opening, rules=rules, separator="")
+        return calls_grammar(binding, opening=self.opening, rules=rules, separator="", stops=self.stops)
 
     def blocks(self, tools: Sequence[Tool]) -> Sequence[Block]:
         """See BlockMarkup."""
@@ -141,7 +140,8 @@ class Gemma4Markup(FunctionGemmaMarkup):
     opening = "<|tool_call>"
     closing = "<tool_call|>"
     quote = '<|"|>'
-    markers = (opening, closing, quote)
+    stops = ("<|tool_response>",)
+    markers = (opening, closing, quote, *stops)
 
 
 def _next(cursor: Cursor, closing: str) -> None:
@@ -169,10 +169,10 @@ def _value_rules(binding: Binding, quote: str) -> list[str]:
     """Return the rules of a text, and of a value of any kind."""
     return [
         binding.through("text", quote),
-        f'value: {binding.marker(quote)} text | SCALAR | list | object',
+        f"value: {binding.marker(quote)} text | SCALAR | list | object",
         'list: "[" (value ("," value)*)? "]"',
         'object: "{" (member ("," member)*)? "}"',
-        f"member: {binding.marker(quote)} text \":\" value | KEY \":\" value",
+        f'member: {binding.marker(quote)} text ":" value | KEY ":" value',
         r"SCALAR: /-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|true|false|null/",
         r"KEY: /[A-Za-z_][A-Za-z0-9_-]*/",
     ]

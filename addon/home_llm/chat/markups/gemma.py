@@ -21,7 +21,6 @@ class GemmaMarkup(BlockMarkup):
     """Python's calls, one on a line, in a fenced block."""
 
     name = "gemma"
-    markers: tuple[str, ...] = ()
     instruction = "To call some, answer with a block of calls as in Python, one on a line, like this:"
     example = f'{OPENING}\nfunction_name(parameter="value")\n{FENCE}'
 

@@ -3,8 +3,8 @@
     <|channel|>analysis<|message|>They are in the kitchen.<|end|><|start|>assistant
     <|channel|>commentary to=functions.light_on <|constrain|>json<|message|>{"room": "Kitchen"}<|call|>
 
-Without the line break. The channel `analysis` is thought, `final` is spoken, and so is `commentary` that goes to nobody. The
-format is that of the model's chat template and of https://cookbook.openai.com/articles/openai-harmony.
+Without the line break. The channel `analysis` is thought, `final` is spoken, and `commentary` too where it goes to
+nobody. The format is that of the model's chat template and of https://cookbook.openai.com/articles/openai-harmony.
 """
 
 import re
@@ -78,12 +78,11 @@ class GptOssMarkup(BlockMarkup):
             to = f"to=functions.{tool.name}"
             lines += [
                 f"call_{index}: to_{index} json? {mark(MESSAGE)} body_{index}",
-                f"to_{index}: {mark(CHANNEL)} {quoted(f'commentary {to}')} | {quoted(f' {to}')} {mark(CHANNEL)} "
-                '"commentary"',
+                f"to_{index}: {mark(CHANNEL)} comment {quoted(f' {to}')} | {quoted(f' {to}')} {mark(CHANNEL)} comment",
                 f"body_{index}: {json_rule(arguments_schema(tool, ''))}",
             ]
         if binding.tools:
-            lines.append(f'json: " " {mark(CONSTRAIN)}? "json"')
+            lines += ['comment: "commentary"', f'json: " " {mark(CONSTRAIN)}? "json"']
         return "\n".join([*lines, ""])
 
     def blocks(self, tools: Sequence[Tool]) -> Sequence[Block]:
@@ -129,7 +128,7 @@ class HarmonyParser:
         if truncated and self._kind is not _Kind.CALL:
             # The beginning of a marker, unless it is too short to tell.
             keep = max(overlap(self._held, marker) for marker in _MARKERS)
-            self._held = self._held[: len(self._held) - (keep if keep > 1 else 0)]
+            self._held = self._held[: len(self._held) - (keep if keep > 1 or self._trim else 0)]
         elif truncated:
             self._held, self._kind = "", _Kind.SPEECH
         yield from self._advance(ended=True)

@@ -28,6 +28,7 @@ class HomeMarkup:
 
     name = "home"
     markers: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
     frames = False
     single = False
 

@@ -18,7 +18,7 @@ worked.
 import json
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from home_llm.chat.markups.base import BlockMarkup
 from home_llm.chat.markups.cursor import Cursor, MalformedError
@@ -31,7 +31,7 @@ from home_llm.chat.vocabulary import Tool, ToolCall
 OPENING = "```homeassistant"
 FENCE = "```"
 _SERVICE = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+")
-_LINE = re.compile(r"[^\n`]+")
+_LINE = re.compile(r"[^\n]+")
 _TARGET = "target_device"
 
 
@@ -39,7 +39,7 @@ class HomeBlockMarkup(BlockMarkup):
     """Services with their entities, one on a line, in a fenced block."""
 
     name = "home-block"
-    markers: ClassVar[tuple[str, ...]] = ()
+    example = f"{OPENING}\nlight.turn_on(light.kitchen)\n{FENCE}"
 
     def describe(self, tools: Sequence[Tool]) -> str:
         """See Markup."""
@@ -76,6 +76,7 @@ class HomeJsonMarkup(HomeBlockMarkup):
     """JSON objects with services and target devices, one on a line, in a fenced block."""
 
     name = "home-json"
+    example = f'{OPENING}\n{{"service": "light.turn_on", "target_device": "light.kitchen"}}\n{FENCE}'
 
     def _lines(self, calls: Sequence[ToolCall], tools: Sequence[Tool]) -> str:
         by_name = {tool.name: tool for tool in tools}
@@ -93,13 +94,17 @@ def read_lines(cursor: Cursor, tools: Sequence[Tool]) -> Sequence[ToolCall]:
     """
     by_name = {tool.name: tool for tool in tools}
     calls: list[ToolCall | None] = []
+    closed = False
     cursor.space()
-    while not cursor.done and not cursor.close(FENCE):
+    while not (closed or cursor.done or cursor.close(FENCE)):
         if cursor.sees("{"):
             calls.append(_from_json(cursor.value(), by_name))
         else:
-            calls.append(read_line(cursor.match(_LINE).strip(), by_name))
-        cursor.space()
+            line = cursor.match(_LINE).strip()
+            closed = line.endswith(FENCE)
+            calls.append(read_line(line.removesuffix(FENCE).rstrip(), by_name))
+        if not closed:
+            cursor.space()
     found = [call for call in calls if call is not None]
     if not found or len(found) < len(calls):
         raise MalformedError
@@ -123,7 +128,8 @@ def _from_json(value: dict[str, Any], tools: dict[str, Tool]) -> ToolCall | None
 
 
 def _is_general(tool: Tool) -> bool:
-    return {"service", _TARGET} <= tool.parameters.get("properties", {}).keys()
+    properties: dict[str, Any] = tool.parameters.get("properties", {})
+    return "service" in properties and _TARGET in properties
 
 
 def _is_service(tool: Tool) -> bool:
@@ -144,8 +150,7 @@ def _write(call: ToolCall, tool: Tool | None) -> str:
 
 def _schema(index: int, tool: Tool) -> dict[str, Any]:
     if not _is_service(tool):
-        (schema,) = call_schema((tool,), f"/anyOf/{index}")["anyOf"]
-        return schema
+        return {"allOf": call_schema((tool,), f"/anyOf/{index}/allOf")["anyOf"]}
     parameters = arguments_schema(tool, "")
     first = first_parameter(tool)
     renamed = {_TARGET if name == first else name: schema for name, schema in parameters["properties"].items()}

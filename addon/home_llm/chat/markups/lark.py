@@ -68,7 +68,14 @@ def escaped(text: str) -> str:
     return re.escape(text).replace("/", r"\/").replace("\n", "n")
 
 
-def calls_grammar(binding: Binding, *, opening: str, rules: Iterable[str], separator: str | None = "\n") -> str:
+def calls_grammar(
+    binding: Binding,
+    *,
+    opening: str,
+    rules: Iterable[str],
+    separator: str | None = "\n",
+    stops: Iterable[str] = (),
+) -> str:
     """Return a grammar: calls alone when one is required, else any text until a call begins.
 
     The text is free, and what follows an opening is not: a call that is begun is a right one.
@@ -78,10 +85,13 @@ def calls_grammar(binding: Binding, *, opening: str, rules: Iterable[str], separ
         opening: the marker before each call.
         rules: rules, one of which is `rest`: what follows the opening.
         separator: what stands between two calls; None where one opening is for all of them.
+        stops: special tokens that the model may write behind the last call; they end the answer.
     """
     more = ""
     if separator is not None and binding.parallel:
         more = f" ({quoted(separator)} call){{0,{MAX_CALLS - 1}}}" if separator else f" call{{0,{MAX_CALLS - 1}}}"
+    if after := [binding.marker(stop) for stop in stops if binding.special(stop) is not None]:
+        more += f" {one_of(after)}?"
     lines = ["%llguidance {}", f"call: {binding.marker(opening)} rest", *rules]
     if binding.required:
         lines.append(f"start: call{more}")

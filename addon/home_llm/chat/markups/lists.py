@@ -1,7 +1,6 @@
 """Markups in which one block holds a JSON list of calls: SmolLM2, Phi-4, Granite 3 and Mistral's first."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from home_llm.chat.markups.base import BlockMarkup
 from home_llm.chat.markups.lark import Binding, calls_grammar, calls_schema, json_rule
@@ -13,12 +12,12 @@ from home_llm.chat.vocabulary import Tool, ToolCall
 class ListMarkup(BlockMarkup):
     """A JSON list of calls after an opening, and before a closing where the family has one."""
 
-    opening: ClassVar[str]
-    closing: ClassVar[str] = ""
+    opening: str
+    closing = ""
     instruction = "To call some, answer with a JSON list of objects that hold their names and arguments, like this:"
 
     @property
-    def example(self) -> str:  # type: ignore[override]
+    def example(self) -> str:
         """A call of a function, as the description shows it."""
         return f'{self.opening}[{{"name": "function_name", "arguments": {{"parameter": "value"}}}}]{self.closing}'
 

@@ -1,7 +1,7 @@
 """Mistral's markups: `[TOOL_CALLS][{"name": ..., "arguments": {...}}]`, and newer `[TOOL_CALLS]name[ARGS]{...}`.
 
-The formats are those of Mistral's chat templates: the list up to Mistral Nemo, and the other from Mistral Small 3.2, the
-Ministrals of 2025 and Devstral on. Both are read for both, because fine-tunes mix them.
+The formats are those of Mistral's chat templates: the list up to Mistral Nemo, the other from Mistral Small 3.2,
+Devstral and the Ministrals of 2025 on. Both are read for both, because fine-tunes mix them.
 """
 
 import re

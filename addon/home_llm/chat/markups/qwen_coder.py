@@ -50,9 +50,8 @@ class QwenCoderMarkup(BlockMarkup):
     name = "qwen-coder"
     markers = (OPENING, CLOSING)
     instruction = "To call one, answer in just this way:"
-    example = (
-        f"{OPENING}\n{FUNCTION}function_name>\n{_PARAMETER}parameter>\nvalue\n{_END_PARAMETER}\n{_END_FUNCTION}\n{CLOSING}"
-    )
+    _parameter = f"{_PARAMETER}parameter>\nvalue\n{_END_PARAMETER}"
+    example = f"{OPENING}\n{FUNCTION}function_name>\n{_parameter}\n{_END_FUNCTION}\n{CLOSING}"
 
     def write_calls(self, calls: Sequence[ToolCall], tools: Sequence[Tool]) -> str:
         """See Markup."""
@@ -82,7 +81,7 @@ class QwenCoderMarkup(BlockMarkup):
 
 
 def coder_blocks(tools: Sequence[Tool]) -> Sequence[Block]:
-    """Return functions in `<tool_call>` tags, where JSON calls are understood too, and such that the tag is missing of."""
+    """Return functions in `<tool_call>` tags, where JSON calls are understood too, and such without the tag."""
     decode = _decoder(tools)
 
     def tagged(cursor: Cursor) -> Sequence[ToolCall]:

@@ -1,0 +1,95 @@
+"""llama.cpp's own test data: the models' chat templates and vocabularies, from llama-cpp-python's source distribution.
+
+The wheel that is installed here was built from that archive, but does not hold them. It is fetched from the package
+index once, checked against the hash of the lock file, and what is needed of it is kept in `.cache`.
+"""
+
+import hashlib
+import html
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGE = "llama-cpp-python"
+_LOCKED = re.compile(rf"^{_PACKAGE}==(\S+) \\\n\s+--hash=sha256:([0-9a-f]+)", re.MULTILINE)
+_WANTED = "/vendor/llama.cpp/models/"
+_TIMEOUT_SECONDS = 60
+_BLOCK = 1 << 20
+
+
+class SourcesError(Exception):
+    """The archive cannot be had; the text says why and what to do."""
+
+
+def llama_cpp_models() -> Path:
+    """Return the folder `models` of llama.cpp's sources, with `templates/*.jinja` and `ggml-vocab-*.gguf`.
+
+    Raises:
+        SourcesError: they are not here and cannot be fetched.
+    """
+    version, sha256 = _locked()
+    cache = _ROOT / ".cache"
+    folder = cache / f"{_PACKAGE}-{version}-models"
+    if folder.is_dir():
+        return folder
+    cache.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix=".sources-") as scratch:
+        archive = Path(scratch) / "sources.tar.gz"
+        try:
+            _fetch(f"{_PACKAGE.replace('-', '_')}-{version}.tar.gz", sha256, archive)
+        except (OSError, ValueError) as error:
+            raise SourcesError(
+                f"The chat templates and vocabularies of llama.cpp are test data from the source distribution of "
+                f"{_PACKAGE} {version}, which cannot be fetched: {error}. Run the test once where the package index "
+                f"can be reached; they then stay in {folder}."
+            ) from error
+        unpacked = Path(scratch) / "models"
+        _unpack(archive, unpacked)
+        # Another run may have been faster.
+        if not folder.is_dir():
+            unpacked.replace(folder)
+    return folder
+
+
+def _locked() -> tuple[str, str]:
+    found = _LOCKED.search((_ROOT / "requirements" / "server.txt").read_text("utf-8"))
+    assert found, "the lock file names the package with its hash"
+    return found[1], found[2]
+
+
+def _fetch(name: str, sha256: str, target: Path) -> None:
+    index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
+    page = f"{index.rstrip('/')}/{_PACKAGE}/"
+    with urllib.request.urlopen(page, timeout=_TIMEOUT_SECONDS) as response:
+        links = re.findall(r'href="([^"]+)"', response.read().decode())
+    urls = [urllib.parse.urljoin(page, html.unescape(link)) for link in links]
+    url = next((url for url in urls if urllib.parse.urlsplit(url).path.endswith(f"/{name}")), None)
+    if url is None:
+        raise ValueError(f"{page} does not list {name}")
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, target.open("wb") as output:
+        while block := response.read(_BLOCK):
+            digest.update(block)
+            output.write(block)
+    if digest.hexdigest() != sha256:
+        raise ValueError(f"{url} is not the file that the lock file names")
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive) as sources:
+        for member in sources:
+            _, wanted, name = member.name.partition(_WANTED)
+            content = sources.extractfile(member) if wanted and member.isfile() else None
+            if content is None:
+                continue
+            path = folder / name
+            assert path.resolve().is_relative_to(folder.resolve())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with content, path.open("wb") as output:
+                shutil.copyfileobj(content, output)
