@@ -89,7 +89,8 @@ class HomeParser:
 
     def close(self, *, truncated: bool) -> Iterator[Text | ToolCall]:
         """Yield the rest; a line that ended in the middle of a call is not spoken when the token limit cut it."""
-        if truncated and self._tool_of(self._line) and not self._line.rstrip().endswith(")"):
+        # One character is too short to tell.
+        if truncated and len(self._line.strip()) > 1 and self._may_be_call() and not self._line.rstrip().endswith(")"):
             self._line = ""
         yield from self._end_line("")
 

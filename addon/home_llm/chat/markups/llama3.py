@@ -4,12 +4,13 @@ The format is that of the chat templates of Llama 3.1, 3.2 and 3.3, which show o
 where semicolons or line breaks stand between them.
 """
 
+import json
 import re
 from collections.abc import Sequence
 
 from home_llm.chat.markups.base import BlockMarkup
 from home_llm.chat.markups.cursor import Cursor
-from home_llm.chat.markups.lark import MAX_CALLS, Binding, call_schema, json_rule
+from home_llm.chat.markups.lark import MAX_CALLS, Binding, arguments_schema, call_schema, json_rule, one_of, quoted
 from home_llm.chat.markups.parser import Block, Place
 from home_llm.chat.markups.python_calls import read_call
 from home_llm.chat.markups.reading import bare_block, call_object, of_tools, read_calls
@@ -37,16 +38,26 @@ class Llama3Markup(BlockMarkup):
 
     def grammar(self, binding: Binding) -> str:
         """See Markup."""
-        schema = json_rule(call_schema(binding.tools, arguments="parameters"))
         more = f' ("{_SEPARATOR}" call){{0,{MAX_CALLS - 1}}}' if binding.parallel else ""
         tag = f"{binding.marker(TAG)}? " if binding.special(TAG) is not None else ""
-        lines = ["%llguidance {}", f"call: {schema}", f"calls: {tag}call{more}"]
-        if binding.required:
-            lines.append("start: calls")
-        elif binding.answer is not None:
-            lines += ["start: calls | answer", f"answer: {binding.answer}"]
-        else:
-            lines += ["start: calls | TEXT", f"TEXT: /(?s:.+)/ & ~/{_BEGINNING}(?s:.*)/"]
+        lines = ["%llguidance {}", f"calls: {tag}call{more}"]
+        if binding.required or binding.answer is not None:
+            lines.append(f"call: {json_rule(call_schema(binding.tools, arguments='parameters'))}")
+            lines.append("start: calls" if binding.required else "start: calls | answer")
+            return "\n".join([*lines, "" if binding.required else f"answer: {binding.answer}", ""])
+        # A call and a text may begin with the same bracket. Which one it is must be decided within one lexeme: what
+        # reads it does not go back.
+        lines += [
+            "start: calls | TEXT",
+            f"TEXT: /(?s:.+)/ & ~/{_BEGINNING}(?s:.*)/",
+            f"call: {one_of(f'call_{index}' for index in range(len(binding.tools)))}",
+        ]
+        for index, tool in enumerate(binding.tools):
+            head = f'{{"name": {json.dumps(tool.name, ensure_ascii=False)}, "parameters": '
+            lines += [
+                f'call_{index}: {quoted(head)} arguments_{index} "}}"',
+                f"arguments_{index}: {json_rule(arguments_schema(tool, ''))}",
+            ]
         return "\n".join([*lines, ""])
 
     def blocks(self, tools: Sequence[Tool]) -> Sequence[Block]:
