@@ -134,6 +134,45 @@ def test_calls_or_an_answer(compiler: ConstraintCompiler, model: Model, name: st
         assert not admits(compiler, model, constraint, said(name, "perhaps"))
 
 
+ODD: list[dict[str, Any]] = [
+    {"type": "object"},
+    {
+        "type": "object",
+        "$defs": {"kind": {"enum": ["oak", "elm"]}},
+        "properties": {"what": {"$ref": "#/$defs/kind"}, "of": {"$ref": "#"}},
+        "required": ["what"],
+    },
+    {
+        "type": "object",
+        "properties": {"a b": {"type": "string"}, 'q"': {"type": "integer"}, "n\nl": {"type": ["null"]}},
+    },
+    {
+        "type": "object",
+        "properties": {
+            "lists": {"type": "array", "items": {"type": "array", "items": {"enum": ["x", 1]}}},
+            "object": {"type": "object", "properties": {"z": {"type": "string"}}},
+            "words": {"enum": ["a/b", '"q"', "l\nb", "<x>", ""]},
+            "one": {"const": "k"},
+            "perhaps": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+            "short": {"type": "string", "maxLength": 3},
+        },
+        "required": ["object", "short"],
+        "additionalProperties": True,
+    },
+]
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, "home"])
+@pytest.mark.parametrize("parameters", ODD)
+@pytest.mark.parametrize("tool", ["plant", 'a/b "q" é'])
+def test_odd_tools(compiler: ConstraintCompiler, name: str, parameters: dict[str, Any], tool: str) -> None:
+    """A grammar can be made of tools whatever they and their parameters are called and hold."""
+    tools = (Tool(tool, "", parameters), Tool("tree.plant", "", parameters))
+    for required in (True, False):
+        for answer in (True, False):
+            compiler.matcher(bound(name, tools=tools, required=required, answer=answer))
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 @settings(deadline=None, max_examples=40)
 @given(arguments=ARGUMENTS)

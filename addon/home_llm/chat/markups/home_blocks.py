@@ -150,7 +150,7 @@ def _write(call: ToolCall, tool: Tool | None) -> str:
 
 def _schema(index: int, tool: Tool) -> dict[str, Any]:
     if not _is_service(tool):
-        return {"allOf": call_schema((tool,), f"/anyOf/{index}/allOf")["anyOf"]}
+        return call_schema((tool,), f"/anyOf/{index}")
     parameters = arguments_schema(tool, "")
     first = first_parameter(tool)
     renamed = {_TARGET if name == first else name: schema for name, schema in parameters["properties"].items()}
