@@ -1,4 +1,4 @@
-"""The incremental scanner that the tool markups and the reasoning splitter build on."""
+"""The incremental scanner that the reasoning splitter builds on."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -53,7 +53,7 @@ def read_calls(cursor: Cursor) -> list[ToolCall]:
     Raises:
         IncompleteError, MalformedError: see Cursor; also where an object is no call.
     """
-    calls = _calls(cursor)
+    calls = _calls(cursor, "{", "[")
     while True:
         end = cursor.at
         cursor.space()
@@ -61,7 +61,7 @@ def read_calls(cursor: Cursor) -> list[ToolCall]:
             cursor.take(",")
         cursor.space()
         try:
-            calls += _calls(cursor)
+            calls += _calls(cursor, "{")
         except MalformedError:
             cursor.at = end
             return calls
@@ -134,9 +134,9 @@ def call_list(calls: Sequence[ToolCall]) -> str:
     return f"[{', '.join(call_object(call) for call in calls)}]"
 
 
-def _calls(cursor: Cursor) -> list[ToolCall]:
+def _calls(cursor: Cursor, *brackets: str) -> list[ToolCall]:
     cursor.space()
-    if not (cursor.sees("{") or cursor.sees("[")):
+    if not any(cursor.sees(bracket) for bracket in brackets):
         # A text or a number is no call, even where it may go on.
         raise MalformedError
     value = cursor.value()
