@@ -38,6 +38,8 @@ _NEED_FLASH_ATTENTION = ("q8_0", "q4_0")
 # What attention without flash attention may take for the scores of a batch, each a float for every head and cell.
 _SCORES_BYTES = 64 << 20
 _LEAST_PIECE = 32
+# Of a model whose first layer has no attention, as hybrids have.
+_USUAL_HEADS = 32
 
 # The state of a sequence as llama.cpp writes it: bytes, about as many as its part of the KV cache.
 State = npt.NDArray[np.uint8]
@@ -302,7 +304,7 @@ def state_size(model: Model) -> int:
 
 def _piece(model: Model, n_ctx: int) -> int:
     """Return how many tokens to compute at once, so that their scores do not take all the memory."""
-    return max(_SCORES_BYTES // (4 * max(model.n_head, 1) * n_ctx) // 16 * 16, _LEAST_PIECE)
+    return max(_SCORES_BYTES // (4 * (model.n_head or _USUAL_HEADS) * n_ctx) // 16 * 16, _LEAST_PIECE)
 
 
 def _address(state: State) -> Any:

@@ -60,7 +60,6 @@ class Model:
         )
         # Tokens that some layers look back; 0 where all of them see everything.
         self.window: int = llama_cpp.llama_model_n_swa(self.handle)
-        self.n_head: int = llama_cpp.llama_model_n_head(self.handle)
         self.bos: int = llama_cpp.llama_vocab_bos(self.vocab)
         self.eos: int = llama_cpp.llama_vocab_eos(self.vocab)
         self.add_bos: bool = bool(llama_cpp.llama_vocab_get_add_bos(self.vocab))
@@ -70,6 +69,11 @@ class Model:
         if self.handle:
             llama_cpp.llama_model_free(self.handle)
             self.handle = None
+
+    @functools.cached_property
+    def n_head(self) -> int:
+        """Heads of attention of the first layer; 0 where it has none. Not of a file that holds only a vocabulary."""
+        return int(llama_cpp.llama_model_n_head(self.handle))
 
     @functools.cached_property
     def description(self) -> str:

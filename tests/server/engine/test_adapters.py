@@ -58,7 +58,7 @@ def say(engine: Engine, prompt: str = STORY) -> str:
 def test_swapping(exact: Model, tmp_path: Path) -> None:
     """An adapter changes the answer; at scale 0, and after it is taken off, the base's comes token for token."""
     one, two = use(tmp_path), use(tmp_path, seed=2)
-    engine = Engine(exact, EngineOptions(n_ctx=512))
+    engine = Engine(exact, EngineOptions(n_ctx=512, cache_type="f32"))
     try:
         base = say(engine)
         answers = [base]
@@ -79,7 +79,7 @@ def test_swapping(exact: Model, tmp_path: Path) -> None:
         assert say(engine) == base
     finally:
         engine.close()
-    begun = Engine(exact, EngineOptions(n_ctx=512, adapters=(one,)))
+    begun = Engine(exact, EngineOptions(n_ctx=512, cache_type="f32", adapters=(one,)))
     try:
         assert say(begun) == answers[1]
     finally:
@@ -102,7 +102,9 @@ def test_prefixes_belong_to_adapters(exact: Model, tmp_path: Path) -> None:
     one = use(tmp_path)
 
     def run(*uses: AdapterUse) -> tuple[str, int]:
-        options = EngineOptions(n_ctx=1024, prefixes=tmp_path / "prefixes", identity="weights", adapters=uses)
+        options = EngineOptions(
+            n_ctx=1024, cache_type="f32", prefixes=tmp_path / "prefixes", identity="weights", adapters=uses
+        )
         engine = Engine(exact, options)
         try:
             text, done = finish(ask(engine, HOUSE))
@@ -124,7 +126,7 @@ def test_prefixes_belong_to_adapters(exact: Model, tmp_path: Path) -> None:
 def test_swapping_restores_no_foreign_prefix(exact: Model, tmp_path: Path) -> None:
     """After a swap on a running engine nothing is found that was saved before it."""
     one = use(tmp_path)
-    options = EngineOptions(n_ctx=1024, prefixes=tmp_path / "prefixes", identity="weights")
+    options = EngineOptions(n_ctx=1024, cache_type="f32", prefixes=tmp_path / "prefixes", identity="weights")
     engine = Engine(exact, options)
     base = say(engine, HOUSE)
     engine.close()
@@ -141,7 +143,7 @@ def test_swapping_restores_no_foreign_prefix(exact: Model, tmp_path: Path) -> No
 
 def test_what_runs_ends_as_it_began(exact: Model, tmp_path: Path) -> None:
     """A change waits for what runs, and what came after it waits for the change."""
-    engine = Engine(exact, EngineOptions(n_ctx=512))
+    engine = Engine(exact, EngineOptions(n_ctx=512, cache_type="f32"))
     try:
         long = finish(ask(engine, n=40, ignore_end=True))[0]
         one = use(tmp_path)
@@ -228,7 +230,7 @@ def test_files_that_cannot_be_loaded(exact: Model, tmp_path: Path, content: byte
     """A file that is cut, no adapter, or for another model is refused, and the adapters before stay."""
     good, bad = use(tmp_path), AdapterUse(tmp_path / "bad.gguf")
     bad.path.write_bytes(content)
-    engine = Engine(exact, EngineOptions(n_ctx=512, adapters=(good,)))
+    engine = Engine(exact, EngineOptions(n_ctx=512, cache_type="f32", adapters=(good,)))
     try:
         before = say(engine)
         other = use(tmp_path, seed=2)
@@ -241,7 +243,7 @@ def test_files_that_cannot_be_loaded(exact: Model, tmp_path: Path, content: byte
     finally:
         engine.close()
     with pytest.raises(AdapterError, match=r"bad\.gguf"):
-        Engine(exact, EngineOptions(n_ctx=512, adapters=(bad,)))
+        Engine(exact, EngineOptions(n_ctx=512, cache_type="f32", adapters=(bad,)))
 
 
 def test_twice_the_same(model: Model, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def say(engine: Engine, prompt: tuple[int, ...], n: int = 24, **options: object)
 def test_cached_prefixes_change_nothing(exact: Model) -> None:
     """An answer over a cached prefix is the one from an empty cache, and only the rest of the prompt is read."""
     story = tokens(exact, STORY)
-    engine = Engine(exact, EngineOptions(n_ctx=2048))
+    engine = Engine(exact, EngineOptions(n_ctx=2048, cache_type="f32"))
     try:
         plain, first = say(engine, story)
         assert first.timings.cache_n == 0
@@ -49,7 +49,7 @@ def test_cached_prefixes_change_nothing(exact: Model) -> None:
         assert third.timings.cache_n >= len(story)
     finally:
         engine.close()
-    fresh = Engine(exact, EngineOptions(n_ctx=2048))
+    fresh = Engine(exact, EngineOptions(n_ctx=2048, cache_type="f32"))
     try:
         assert say(fresh, longer)[0] == extended
     finally:
@@ -62,7 +62,7 @@ def test_chunked_prompts_change_nothing(exact: Model) -> None:
     assert len(prompt) > 512
     answers = set()
     for n_batch in (2048, 100):
-        engine = Engine(exact, EngineOptions(n_ctx=2048, n_batch=n_batch))
+        engine = Engine(exact, EngineOptions(n_ctx=2048, cache_type="f32", n_batch=n_batch))
         answers.add(say(engine, prompt, 8)[0])
         engine.close()
     assert len(answers) == 1
@@ -98,7 +98,7 @@ def test_the_context_bounds_the_answer(model: Model) -> None:
 
 def test_seeds_reproduce(exact: Model) -> None:
     """The same seed draws the same words; another draws others."""
-    engine = Engine(exact, EngineOptions(n_ctx=512))
+    engine = Engine(exact, EngineOptions(n_ctx=512, cache_type="f32"))
 
     def draw(seed: int) -> str:
         sampling = SamplingParameters(temperature=1.2, top_k=40, seed=seed)
@@ -161,7 +161,7 @@ def test_cancelling_while_speaking_and_waiting(engine: Engine, model: Model) -> 
 def test_many_at_once(exact: Model) -> None:
     """Requests from several threads are all answered, each with what it asked for."""
     words = ["red", "green", "blue", "white", "black", "brown"]
-    engine = Engine(exact, EngineOptions(n_ctx=2048))
+    engine = Engine(exact, EngineOptions(n_ctx=2048, cache_type="f32"))
     alone = {word: say(engine, tokens(exact, f"The colour {word} is"), 6)[0] for word in words}
     answers: dict[str, str] = {}
 

@@ -57,7 +57,7 @@ def test_they_are_the_models_own(exact: Model, constraint: Constraint | None) ->
     """The numbers are those of a plain log-softmax, whatever samplers, bias and constraint make of them after it."""
     prompt = exact.tokenize(PROMPT)
     hot = SamplingParameters(temperature=1.5, top_k=3, seed=5, repeat_penalty=1.3, logit_bias={prompt[1]: 4.0})
-    engine = Engine(exact, EngineOptions(n_ctx=512))
+    engine = Engine(exact, EngineOptions(n_ctx=512, cache_type="f32"))
     try:
         request = GenerationRequest(tuple(prompt), max_tokens=8, sampling=hot, constraint=constraint, logprobs=3)
         tokens = everything(*generate(engine, request))
@@ -78,7 +78,7 @@ def test_asking_changes_nothing_else(exact: Model) -> None:
     """The answer is the same with and without; nothing is forced or guessed with them, and 0 names no others."""
     sentence = "The lamp in the hall is on and the lamp in the kitchen is off. "
     prompt = tuple(exact.tokenize(f"Say this again and again: {sentence * 4}"))
-    engine = Engine(exact, EngineOptions(n_ctx=1024))
+    engine = Engine(exact, EngineOptions(n_ctx=1024, cache_type="f32"))
     try:
         for constraint in (None, constrained("The lamp in the hall is on")):
             plain = GenerationRequest(prompt, max_tokens=30, sampling=GREEDY, constraint=constraint)

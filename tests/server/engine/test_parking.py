@@ -36,8 +36,8 @@ def state(size: int) -> State:
 
 def test_agents_in_turn(exact: Model) -> None:
     """Agents that take turns find their prompts again, out of the cells meanwhile, and answer as if each were alone."""
-    plain = Engine(exact, EngineOptions(n_ctx=2048, n_batch=32, parking_budget=0))
-    shared = Engine(exact, EngineOptions(n_ctx=2048, n_batch=32))
+    plain = Engine(exact, EngineOptions(n_ctx=2048, cache_type="f32", n_batch=32, parking_budget=0))
+    shared = Engine(exact, EngineOptions(n_ctx=2048, cache_type="f32", n_batch=32))
     questions = ("Who are you?", "How are you?")
     try:
         alone = {(agent, question): ask(plain, exact, agent, question)[0] for agent in AGENTS for question in questions}
@@ -56,7 +56,7 @@ def test_agents_in_turn(exact: Model) -> None:
 
 def test_one_agent_is_held_once(exact: Model) -> None:
     """A house with one agent has no copy of its prompt beside the cells."""
-    engine = Engine(exact, EngineOptions(n_ctx=2048))
+    engine = Engine(exact, EngineOptions(n_ctx=2048, cache_type="f32"))
     try:
         for question in ("One?", "Two?", "Three?"):
             ask(engine, exact, AGENTS[0], question)
@@ -67,7 +67,7 @@ def test_one_agent_is_held_once(exact: Model) -> None:
 
 def test_more_prefixes_than_cells(exact: Model) -> None:
     """What the cells have no room for comes back from memory."""
-    engine = Engine(exact, EngineOptions(n_ctx=1280, n_batch=128))
+    engine = Engine(exact, EngineOptions(n_ctx=1280, cache_type="f32", n_batch=128))
     try:
         first = [ask(engine, exact, agent, "Hello?") for agent in AGENTS]
         again = [ask(engine, exact, agent, "Hello?") for agent in AGENTS]

@@ -24,7 +24,7 @@ def ask(engine: Engine, model: Model, question: str) -> tuple[str, Done]:
 
 def options(folder: Path) -> EngineOptions:
     """Return options with a folder for prefixes."""
-    return EngineOptions(n_ctx=1024, prefixes=folder, identity="weights")
+    return EngineOptions(n_ctx=1024, cache_type="f32", prefixes=folder, identity="weights")
 
 
 def run(model: Model, opts: EngineOptions, question: str) -> tuple[str, Done]:

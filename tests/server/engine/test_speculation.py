@@ -47,7 +47,7 @@ def test_guesses_change_nothing(exact: Model) -> None:
     answers: dict[bool, list[tuple[str, int]]] = {}
     right: dict[bool, int] = {}
     for speculate in (True, False):
-        engine = Engine(exact, EngineOptions(n_ctx=1024, speculate=speculate))
+        engine = Engine(exact, EngineOptions(n_ctx=1024, cache_type="f32", speculate=speculate))
         answers[speculate] = []
         for sampling in (SamplingParameters(temperature=0), SamplingParameters(temperature=0.8, top_k=20, seed=4)):
             for stop, limit in (((), 40), (("kitchen",), 40), ((), 7)):

@@ -43,7 +43,7 @@ def roomy_fixture(model: Model) -> Iterator[Engine]:
 @pytest.fixture(scope="module", name="mixed")
 def mixed_fixture(exact: Model) -> Iterator[Engine]:
     """Run an engine on exact weights, for answers that are compared."""
-    engine = Engine(exact, EngineOptions(n_ctx=1024, n_cached=6))
+    engine = Engine(exact, EngineOptions(n_ctx=1024, cache_type="f32", n_cached=6))
     yield engine
     engine.close()
 
@@ -72,7 +72,7 @@ def test_any_mix_answers_as_alone(mixed: Engine, exact: Model, mix: list[tuple[s
         generations.append(mixed.submit(request))
         time.sleep(pause)
     together = [finish(generation)[0] for generation in generations]
-    plain = Engine(exact, EngineOptions(n_ctx=512, n_parallel=1, n_cached=1))
+    plain = Engine(exact, EngineOptions(n_ctx=512, cache_type="f32", n_parallel=1, n_cached=1))
     try:
         assert [finish(plain.submit(request))[0] for request in requests] == together
     finally:
@@ -101,8 +101,8 @@ def test_agents_do_not_evict_each_other(roomy: Engine, model: Model) -> None:
 
 def test_more_than_the_context_holds(exact: Model) -> None:
     """Requests that do not fit together wait for each other, and cached prefixes give way to them."""
-    engine = Engine(exact, EngineOptions(n_ctx=512))
-    alone = Engine(exact, EngineOptions(n_ctx=512, n_parallel=1))
+    engine = Engine(exact, EngineOptions(n_ctx=512, cache_type="f32"))
+    alone = Engine(exact, EngineOptions(n_ctx=512, cache_type="f32", n_parallel=1))
     try:
         fillers = [f"What is a {word}? " * 25 for word in ("river", "moon", "lamp")]
         requests = [
