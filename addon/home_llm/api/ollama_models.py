@@ -9,15 +9,13 @@ from home_llm.api.notes import ignored
 from home_llm.api.ollama_answers import rfc3339
 from home_llm.api.ollama_request import Options
 from home_llm.chat import Chat
+from home_llm.chat.reasoning import thoughts_of
 from home_llm.llama import ModelLoadError
 from home_llm.models import ModelError
 from home_llm.runtime import LocalModel, Runtime, State, UnknownModelError, same_name
 
 # What clients take for "stays": Ollama writes a year that is about as far away.
 _FOREVER = "2318-01-01T00:00:00Z"
-
-# Templates that speak of the end of thoughts belong to models that think.
-_THOUGHTS = "</think>"
 
 _UNITS = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
 
@@ -127,7 +125,7 @@ def shown(model: LocalModel) -> dict[str, Any]:
     facts = model.facts
     template = facts.metadata.get("tokenizer.chat_template", "")
     capabilities = ["completion", "tools"]
-    if _THOUGHTS in str(template):
+    if thoughts_of(str(template)) is not None:
         capabilities.append("thinking")
     info = {
         key: list(value) if type(value) is tuple else value if isinstance(value, str | int | float) else None

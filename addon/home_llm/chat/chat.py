@@ -120,9 +120,11 @@ class Chat:
         prompt = self._render(request, template, markup)
         tools = bound_tools(callable_tools(request, chosen_tools(request)), request.allowed_values)
         _LOGGER.debug("Prompt: %s", prompt)
-        frame, thoughts = _frame(template), template.thoughts or THINK
+        # The frame of what is continued stands in the prompt; what follows is words up to the end.
+        inside = request.continuing is not None and markup.frames
+        frame, thoughts = None if inside else _frame(template), template.thoughts or THINK
         special = self._special_texts if request.special_tokens else ()
-        markers = (*markup.markers, *thoughts.markers, *(frame.markers if frame else ()), *special)
+        framing = () if inside else (*markup.markers, *(frame.markers if frame else ()))
         # The grammar of a markup that frames the answer says what comes before it.
         thinking = None if request.continuing or markup.frames else _thinking(prompt, template)
         wanted = GenerationRequest(
@@ -132,12 +134,12 @@ class Chat:
             constraint=self._constraint(request, markup, tools),
             thinking=thinking,
             stop=(*request.limits.stop, *(markup.stops if tools else ())),
-            visible_tokens=self._tokens_of(markers),
+            visible_tokens=self._tokens_of((*framing, *thoughts.markers, *special)),
             ignore_end=request.limits.ignore_end,
             logprobs=request.logprobs,
         )
         generation = self._submit(wanted, param="messages")
-        parser = markup.parser(tools) if tools and markup is not frame else None
+        parser = markup.parser(tools) if tools and markup is not frame and not inside else None
         before = request.messages[-1].content if request.continuing == "whole" else ""
         if frame is not None:
             return Reply(generation, parser, frame.parser(tools), before=before)
@@ -265,13 +267,17 @@ class Chat:
         thoughts = template.thoughts or THINK
         if _opens(prompt, thoughts):
             prompt += f"{last.reasoning or ''}{thoughts.closing}\n\n"
-        return prompt + last.content
+        frame = _frame(template)
+        return prompt + ("" if frame is None else frame.opening) + last.content
 
     def _constraint(self, request: ChatRequest, markup: Markup, tools: Sequence[Tool]) -> Constraint | None:
         """Return what binds the answer: calls, what the client asked for, or either where no call is required."""
         choice, answer = request.tool_choice, None
         required = choice.required if isinstance(choice, AllowedTools) else choice == "required"
         required = required or isinstance(choice, NamedTool)
+        if request.continuing and markup.frames:
+            # The frame stands in the prompt, and a call would be another message.
+            return request.constraint
         if not (tools or (markup.frames and request.constraint)):
             return request.constraint
         if request.constraint is not None and required:

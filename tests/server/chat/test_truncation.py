@@ -4,6 +4,7 @@ import pytest
 
 from home_llm.chat import Chat, ChatRequest, CompletionRequest, Limits, Message, RequestError, Text, ToolCall
 from home_llm.chat.truncation import prompt_room, shortened
+from home_llm.engine import Constraint, ConstraintKind
 from home_llm.llama import SamplingParameters
 
 GREEDY = SamplingParameters(temperature=0)
@@ -79,6 +80,26 @@ def test_continued_thoughts(chat: Chat) -> None:
     messages = (Message("user", "hi"), Message("assistant", "Well", reasoning="hm"))
     request = ChatRequest(messages, template=template, continuing="rest")
     assert chat.render(request) == "[hi]<think>\nhm</think>\n\nWell"
+
+
+def test_continued_frames(chat: Chat) -> None:
+    """Where every answer is framed, what was begun stands in the channel of speech, and tools do not bind the rest."""
+    template = (
+        "{% for m in messages %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endfor %}"
+        "{# <|channel|> functions. #}{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+    )
+    messages = (Message("user", "hi"), Message("assistant", "Well"))
+    request = ChatRequest(
+        messages,
+        template=template,
+        continuing="whole",
+        sampling=GREEDY,
+        limits=Limits(max_tokens=4),
+        constraint=Constraint(ConstraintKind.CHOICE, '[" done"]'),
+    )
+    opened = "<|start|>user<|message|>hi<|end|><|start|>assistant<|channel|>final<|message|>Well"
+    assert chat.render(request) == opened
+    assert "".join(event.text for event in chat.prepare(request).events() if isinstance(event, Text)) == "Well done"
 
 
 def test_completions(chat: Chat) -> None:

@@ -43,6 +43,10 @@ class Markup(Protocol):
         """Whether it frames every answer, also those without calls. Its parser then tells thoughts from speech."""
 
     @property
+    def opening(self) -> str:
+        """Where it frames every answer, what begins one that is nothing but words."""
+
+    @property
     def single(self) -> bool:
         """Whether the family's templates show one call in a message and no more."""
 
@@ -69,6 +73,7 @@ class BlockMarkup:
     markers: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
     frames = False
+    opening = ""
     single = False
 
     # How the description goes on before the example.

@@ -44,6 +44,7 @@ class GptOssMarkup(BlockMarkup):
     name = "gpt-oss"
     markers = (CHANNEL, MESSAGE, START, END, CALL, RETURN, CONSTRAIN)
     frames = True
+    opening = f"{CHANNEL}final{MESSAGE}"
     single = True
     instruction = "To call one, answer in just this way:"
     example = f'{CHANNEL}commentary to=functions.function_name {CONSTRAIN}json{MESSAGE}{{"parameter": "value"}}{CALL}'

@@ -30,6 +30,7 @@ class HomeMarkup:
     markers: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
     frames = False
+    opening = ""
     single = False
 
     def describe(self, tools: Sequence[Tool]) -> str:
