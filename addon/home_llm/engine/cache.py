@@ -107,6 +107,9 @@ class PrefixCache:
         if sequence is not None and source is not None and length > 0:
             sequence.tokens = source.tokens[: self._context.share(source.number, sequence.number, length)]
             source.used = next(self._clock)
+            if length < _WORTH_RESTORING and self.cuts_anywhere and self._parked.enabled and source in self._idle:
+                # What it had to share is shared; the rest of it would only be walked over.
+                self._park(source)
         return sequence
 
     def release(self, sequence: CachedSequence, *, pinned: bool = False) -> None:
