@@ -4,18 +4,19 @@ Sources: docs/api.md, api/types.go and server/routes.go of ollama/ollama, and wh
 """
 
 import time
+from collections.abc import Callable
 
 import flask
 
 from home_llm.api import ollama_embed, ollama_pull
-from home_llm.api.admission import Admission, Place
+from home_llm.api.admission import Admission
 from home_llm.api.body import read
-from home_llm.api.ollama_answers import ERROR, LINES, TAG, ChatWriter, GenerateWriter, Writer, stream_lines
+from home_llm.api.ollama_answers import ERROR, LINES, TAG, ChatWriter, GenerateWriter, stream_lines
 from home_llm.api.ollama_models import Models, listed, running, shown
 from home_llm.api.ollama_request import ChatBody, GenerateBody, ShowBody
 from home_llm.api.openapi import documented
 from home_llm.api.replies import collect
-from home_llm.chat import CompletionRequest, Reply
+from home_llm.chat import Chat, CompletionRequest, Reply
 from home_llm.models import EMBEDDED_ID
 from home_llm.runtime import Runtime
 
@@ -61,15 +62,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         started = time.perf_counter_ns()
         body = read(ChatBody)
         request = body.request()
-        with admission.enter() as place:
-            if not body.messages and body.unloads:
-                models.unload(body.wanted)
-                return ChatWriter(body.wanted, started=started, loaded=started).nothing("unload")
-            room = models.load(body.wanted, body.settings)
-            writer = ChatWriter(body.wanted, started=started, loaded=time.perf_counter_ns())
-            if not body.messages:
-                return writer.nothing("load")
-            return answer(body, room.prepare(request), writer, place)
+        return answer(body, ChatWriter, lambda room: room.prepare(request), started, empty=not body.messages)
 
     @routes.post("/generate")
     @documented("Answer one message", tag=TAG, body=GenerateBody, example=_PROMPT, streams=LINES, error=ERROR)
@@ -77,25 +70,34 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         started = time.perf_counter_ns()
         body = read(GenerateBody)
         request = body.request()
-        with admission.enter() as place:
-            if not body.prompt and body.unloads:
-                models.unload(body.wanted)
-                return GenerateWriter(body.wanted, started=started, loaded=started).nothing("unload")
-            room = models.load(body.wanted, body.settings)
-            writer = GenerateWriter(body.wanted, started=started, loaded=time.perf_counter_ns())
-            if not body.prompt:
-                return writer.nothing("load")
-            reply = room.complete(request) if isinstance(request, CompletionRequest) else room.prepare(request)
-            return answer(body, reply, writer, place)
+
+        def begin(room: Chat) -> Reply:
+            return room.complete(request) if isinstance(request, CompletionRequest) else room.prepare(request)
+
+        return answer(body, GenerateWriter, begin, started, empty=not body.prompt)
 
     def answer(
-        body: ChatBody | GenerateBody, reply: Reply, writer: Writer, place: Place
+        body: ChatBody | GenerateBody,
+        writing: type[ChatWriter] | type[GenerateWriter],
+        begin: Callable[[Chat], Reply],
+        started: int,
+        *,
+        empty: bool,
     ) -> flask.typing.ResponseReturnValue:
-        """Answer as the request wants it, and free the model where it says so."""
-        response = stream_lines(reply, writer) if body.streams else flask.jsonify(writer.whole(*collect(reply)))
-        if body.unloads:
-            response.call_on_close(runtime.rest)
-        return place.keep_until_closed(response)
+        """Answer as the request wants it, and free the model where it says so; an empty one only loads or frees it."""
+        with admission.enter() as place:
+            if empty and body.unloads:
+                models.unload(body.wanted)
+                return writing(body.wanted, started=started, loaded=started).nothing("unload")
+            room = models.load(body.wanted, body.settings)
+            writer = writing(body.wanted, started=started, loaded=time.perf_counter_ns())
+            if empty:
+                return writer.nothing("load")
+            reply = begin(room)
+            response = stream_lines(reply, writer) if body.streams else flask.jsonify(writer.whole(*collect(reply)))
+            if body.unloads:
+                response.call_on_close(runtime.rest)
+            return place.keep_until_closed(response)
 
     ollama_pull.add_routes(routes, runtime, admission)
     ollama_embed.add_routes(routes, runtime, admission, models)

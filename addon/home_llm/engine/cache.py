@@ -143,11 +143,10 @@ class PrefixCache:
 
     def keep(self, sequence: CachedSequence) -> None:
         """Leave what a busy sequence holds now to others, as a sequence of its own."""
-        if not self._free and not self.give_way():
-            return
-        copy = CachedSequence(self._free.pop())
-        copy.tokens = sequence.tokens[: self._context.share(sequence.number, copy.number, len(sequence.tokens))]
-        self.release(self._take(copy))
+        copy = self._new(keep=None)
+        if copy is not None:
+            copy.tokens = sequence.tokens[: self._context.share(sequence.number, copy.number, len(sequence.tokens))]
+            self.release(copy)
 
     def empty(self, sequence: CachedSequence) -> None:
         """Forget what a busy sequence holds."""

@@ -4,18 +4,15 @@ import json
 
 import pytest
 
+from answers import answer
 from home_llm.chat import (
     Chat,
     ChatRequest,
-    Event,
-    Finish,
     Limits,
     Message,
-    Reasoning,
     RequestError,
     Text,
     Tool,
-    ToolCall,
     ToolChoice,
 )
 from home_llm.chat.markups import MARKUPS, Binding
@@ -49,16 +46,6 @@ def conversation(*, thoughts: bool) -> tuple[Message, ...]:
         thought = f"<think>\nI must say {word}.\n</think>\n\n" if thoughts else ""
         messages += [Message("user", f"Say {word}."), Message("assistant", thought + answer)]
     return (*messages, Message("user", "Say tree."))
-
-
-def answer(chat: Chat, request: ChatRequest) -> tuple[str, str, list[ToolCall], Finish]:
-    """Return the thoughts, the content, the calls and the end."""
-    events: list[Event] = list(chat.prepare(request).events())
-    finish = events[-1]
-    assert isinstance(finish, Finish)
-    thought = "".join(event.text for event in events if isinstance(event, Reasoning))
-    text = "".join(event.text for event in events if isinstance(event, Text))
-    return thought, text, [event for event in events if isinstance(event, ToolCall)], finish
 
 
 @pytest.mark.parametrize(

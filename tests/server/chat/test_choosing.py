@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from home_llm.chat import Chat, ChatRequest, Event, Finish, Limits, Message, Reasoning, Text, ToolCall
+from answers import answer
+from home_llm.chat import Chat, ChatRequest, Limits, Message, ToolCall
 from home_llm.chat.markups import MARKUPS, own_markup
 from home_llm.chat.prompt import render_prompt
 from home_llm.chat.template import ChatTemplate
@@ -45,16 +46,6 @@ MISTRAL = (
     "{% if m.role == 'tool' %}({{ m.tool_call_id }}:{{ m.name }}){% endif %}{% endfor %}"
 )
 HARMONY = "{# functions. <|channel|>analysis<|message|> #}" + TURNS
-
-
-def answered(chat: Chat, request: ChatRequest) -> tuple[str, str, list[ToolCall], Finish]:
-    """Return the thoughts, the text, the calls and the end."""
-    events: list[Event] = list(chat.prepare(request).events())
-    finish = events[-1]
-    assert isinstance(finish, Finish)
-    thought = "".join(event.text for event in events if isinstance(event, Reasoning))
-    text = "".join(event.text for event in events if isinstance(event, Text))
-    return thought, text, [event for event in events if isinstance(event, ToolCall)], finish
 
 
 def rendered(source: str, name: str, messages: tuple[Message, ...] = HISTORY) -> str:
@@ -132,7 +123,7 @@ def test_required_calls(chat: Chat, name: str) -> None:
         limits=Limits(max_tokens=200),
         allowed_values={"words": (), "names": (), "detail": (), "ratio": ()},
     )
-    _, text, calls, finish = answered(chat, request)
+    _, text, calls, finish = answer(chat, request)
     assert text == ""
     assert finish.reason is FinishReason.STOP
     (call,) = calls
@@ -142,7 +133,7 @@ def test_required_calls(chat: Chat, name: str) -> None:
     cut = ChatRequest(
         (USER,), tools=(LIGHT,), tool_choice="required", tool_markup=name, sampling=GREEDY, limits=Limits(max_tokens=3)
     )
-    _, text, calls, finish = answered(chat, cut)
+    _, text, calls, finish = answer(chat, cut)
     assert (text, calls, finish.reason) == ("", [], FinishReason.LENGTH)
 
 
@@ -163,11 +154,11 @@ def test_channels(chat: Chat) -> None:
     schema = Constraint(ConstraintKind.JSON_SCHEMA, json.dumps({"type": "object", "properties": {"a": {"enum": [1]}}}))
     plain = ChatRequest((USER,), template=HARMONY, sampling=GREEDY, limits=Limits(max_tokens=200))
     wanted = dataclasses.replace(plain, tools=TOOLS, tool_choice="required")
-    _, text, calls, finish = answered(chat, wanted)
+    _, text, calls, finish = answer(chat, wanted)
     assert text == ""
     assert len(calls) == (finish.reason is FinishReason.STOP)
-    _, text, _, finish = answered(chat, dataclasses.replace(plain, constraint=schema))
+    _, text, _, finish = answer(chat, dataclasses.replace(plain, constraint=schema))
     assert finish.reason is FinishReason.LENGTH or isinstance(json.loads(text), dict)
-    thought, text, calls, _ = answered(chat, dataclasses.replace(plain, limits=Limits(max_tokens=8)))
+    thought, text, calls, _ = answer(chat, dataclasses.replace(plain, limits=Limits(max_tokens=8)))
     assert text
     assert (thought, calls) == ("", [])
