@@ -7,11 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import llama_cpp
+import numpy as np
+import numpy.typing as npt
 
 from home_llm.llama.context import Context
 from home_llm.llama.model import Model
 
 _MIN_KEEP = 1
+
+# llama.cpp's llama_token_data.
+_CANDIDATE = np.dtype([("id", "<i4"), ("logit", "<f4"), ("p", "<f4")])
+# To find more of them costs as much as to go through all.
+_MOST_CANDIDATES = 1024
 
 # llama.cpp's default order of what comes between bias and the draw (common.h, common_params_sampling).
 DEFAULT_ORDER = (
@@ -90,8 +97,7 @@ class SamplingParameters:
     @property
     def looks_back(self) -> bool:
         """Whether tokens seen before are held against."""
-        penalties = self.repeat_penalty != 1.0 or self.frequency_penalty != 0.0 or self.presence_penalty != 0.0
-        return (penalties or self.dry_multiplier != 0.0) and self.repeat_last_n > 0
+        return (_penalizes(self) or self.dry_multiplier != 0.0) and self.repeat_last_n > 0
 
 
 class Sampler:
@@ -102,10 +108,16 @@ class Sampler:
         self._chain: Any = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         for link in _links(model, parameters):
             llama_cpp.llama_sampler_chain_add(self._chain, link)
+        kept = _kept_first(parameters)
+        self._candidates = _Candidates(kept) if 0 < kept < model.n_vocab else None
 
     def sample(self, context: Context, index: int) -> int:
         """Choose a token by the logits of a token of the last batch, and remember it for the penalties."""
-        return int(llama_cpp.llama_sampler_sample(self._chain, context.handle, index))
+        if self._candidates is None:
+            return int(llama_cpp.llama_sampler_sample(self._chain, context.handle, index))
+        token = self._candidates.choose(self._chain, context.logits(index))
+        llama_cpp.llama_sampler_accept(self._chain, token)
+        return token
 
     def prime(self, prompt: Sequence[int]) -> None:
         """Let the penalties see the end of the prompt, as llama-server's do."""
@@ -118,6 +130,57 @@ class Sampler:
         if self._chain:
             llama_cpp.llama_sampler_free(self._chain)
             self._chain = None
+
+
+class _Candidates:
+    """The likeliest tokens, where only they can be chosen: the chain then need not look at a whole vocabulary.
+
+    Args:
+        count: how many.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._table = np.zeros(count, _CANDIDATE)
+        self._start = ctypes.cast(self._table.ctypes.data, ctypes.POINTER(llama_cpp.llama_token_data))
+
+    def choose(self, chain: Any, logits: npt.NDArray[np.float32]) -> int:
+        """Return the token that the chain chooses, from logits of shape (n_vocab,)."""
+        count = len(self._table)
+        likeliest = np.argpartition(logits, len(logits) - count)[-count:]
+        self._table["id"] = likeliest
+        self._table["logit"] = logits[likeliest]
+        array = llama_cpp.llama_token_data_array(data=self._start, size=count, selected=-1, sorted=False)
+        llama_cpp.llama_sampler_apply(chain, ctypes.byref(array))
+        # The chain sorts, and may have moved the beginning.
+        return int(array.data[array.selected].id)
+
+
+def _kept_first(p: SamplingParameters) -> int:
+    """Return how many of the likeliest tokens the chain keeps before it does anything else; 0 is all of them."""
+    if p.temperature <= 0 or p.mirostat or p.logit_bias or p.top_k > _MOST_CANDIDATES:
+        return 0
+    return p.top_k if next(iter(_active(p)), "") == "top_k" else 0
+
+
+def _active(p: SamplingParameters) -> list[str]:
+    """Return the samplers of the order that change anything."""
+    # The likeliest token stays the likeliest whatever else is cut off; only penalties may change which it is.
+    ordered = [name for name in p.order if p.temperature > 0 or name in ("penalties", "dry")]
+    idle = {
+        "penalties": not _penalizes(p),
+        "dry": not p.dry_multiplier,
+        "top_n_sigma": p.top_n_sigma <= 0,
+        "top_k": p.top_k <= 0,
+        "typical_p": p.typical_p >= 1,
+        "top_p": p.top_p >= 1,
+        "min_p": p.min_p <= 0,
+        "xtc": p.xtc_probability <= 0,
+    }
+    return [name for name in ordered if not idle.get(name, False)]
+
+
+def _penalizes(p: SamplingParameters) -> bool:
+    return p.repeat_penalty != 1.0 or p.frequency_penalty != 0.0 or p.presence_penalty != 0.0
 
 
 def _links(model: Model, p: SamplingParameters) -> list[Any]:
@@ -136,13 +199,7 @@ def _links(model: Model, p: SamplingParameters) -> list[Any]:
         else:
             miro = llama_cpp.llama_sampler_init_mirostat_v2(seed, p.mirostat_tau, p.mirostat_eta)
         return [*links, miro]
-    for name in p.order:
-        # The likeliest token stays the likeliest whatever else is cut off; only penalties may change which it is.
-        if greedy and name not in ("penalties", "dry"):
-            continue
-        link = _LINKS[name](model, p, seed)
-        if link is not None:
-            links.append(link)
+    links.extend(_LINKS[name](model, p, seed) for name in _active(p))
     if greedy:
         return [*links, llama_cpp.llama_sampler_init_greedy()]
     if p.adaptive_target > 0:
@@ -151,16 +208,12 @@ def _links(model: Model, p: SamplingParameters) -> list[Any]:
 
 
 def _penalties(model: Model, p: SamplingParameters, _seed: int) -> Any:
-    if p.repeat_penalty == 1.0 and not p.frequency_penalty and not p.presence_penalty:
-        return None
     return llama_cpp.llama_sampler_init_penalties(
         model.n_vocab, p.repeat_last_n, p.repeat_penalty, p.frequency_penalty, p.presence_penalty
     )
 
 
 def _dry(model: Model, p: SamplingParameters, _seed: int) -> Any:
-    if not p.dry_multiplier:
-        return None
     raw = [text.encode() for text in p.dry_breakers]
     breakers = (ctypes.c_char_p * len(raw))(*raw)
     return llama_cpp.llama_sampler_init_dry(
@@ -183,19 +236,11 @@ def _temperature(_model: Model, p: SamplingParameters, _seed: int) -> Any:
 _LINKS: dict[str, Callable[[Model, SamplingParameters, int], Any]] = {
     "penalties": _penalties,
     "dry": _dry,
-    "top_n_sigma": lambda _m, p, _s: (
-        llama_cpp.llama_sampler_init_top_n_sigma(p.top_n_sigma) if p.top_n_sigma > 0 else None
-    ),
-    "top_k": lambda _m, p, _s: llama_cpp.llama_sampler_init_top_k(p.top_k) if p.top_k > 0 else None,
-    "typical_p": lambda _m, p, _s: (
-        llama_cpp.llama_sampler_init_typical(p.typical_p, _MIN_KEEP) if p.typical_p < 1 else None
-    ),
-    "top_p": lambda _m, p, _s: llama_cpp.llama_sampler_init_top_p(p.top_p, _MIN_KEEP) if p.top_p < 1 else None,
-    "min_p": lambda _m, p, _s: llama_cpp.llama_sampler_init_min_p(p.min_p, _MIN_KEEP) if p.min_p > 0 else None,
-    "xtc": lambda _m, p, seed: (
-        llama_cpp.llama_sampler_init_xtc(p.xtc_probability, p.xtc_threshold, _MIN_KEEP, seed)
-        if p.xtc_probability > 0
-        else None
-    ),
+    "top_n_sigma": lambda _m, p, _s: llama_cpp.llama_sampler_init_top_n_sigma(p.top_n_sigma),
+    "top_k": lambda _m, p, _s: llama_cpp.llama_sampler_init_top_k(p.top_k),
+    "typical_p": lambda _m, p, _s: llama_cpp.llama_sampler_init_typical(p.typical_p, _MIN_KEEP),
+    "top_p": lambda _m, p, _s: llama_cpp.llama_sampler_init_top_p(p.top_p, _MIN_KEEP),
+    "min_p": lambda _m, p, _s: llama_cpp.llama_sampler_init_min_p(p.min_p, _MIN_KEEP),
+    "xtc": lambda _m, p, seed: llama_cpp.llama_sampler_init_xtc(p.xtc_probability, p.xtc_threshold, _MIN_KEEP, seed),
     "temperature": _temperature,
 }
