@@ -84,12 +84,12 @@ class Matcher(Protocol):
             DeadEndError: nothing can follow it, and the text is not complete.
         """
 
-    def forced(self) -> list[int]:
-        """Return the tokens that must come next, in order; none where there is a choice.
+    def forced(self) -> tuple[list[int], list[int]]:
+        """Return the tokens that must come next, in order, and the one that is likely to follow; none where none is.
 
-        The last of them is only likely: what follows it is the model's choice, and may be in one token with it. Where
-        it were forced, a `)` would be alone where the model writes `)` and a line break as one, and it would go on
-        otherwise.
+        What comes last before a choice is only likely: what follows it may be in one token with it. Where it were
+        forced, a `)` would be alone where the model writes `)` and a line break as one, and it would go on otherwise.
+        Where nothing can follow, all of it is forced.
         """
 
     @property
@@ -125,9 +125,14 @@ class GrammarMatcher:
         """Go back to the beginning."""
         self._matcher.reset()
 
-    def forced(self) -> list[int]:
+    def forced(self) -> tuple[list[int], list[int]]:
         """See Matcher."""
-        return list(self._matcher.compute_ff_tokens())
+        tokens = list(self._matcher.compute_ff_tokens())
+        if not tokens:
+            return [], []
+        ahead = self._matcher.deep_copy()
+        ahead.consume_tokens(tokens)
+        return (tokens, []) if ahead.is_stopped() and not ahead.is_error() else (tokens[:-1], tokens[-1:])
 
     @property
     def stopped(self) -> bool:

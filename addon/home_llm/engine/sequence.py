@@ -172,11 +172,11 @@ class Sequence:
         """Make the tokens that the constraint leaves no choice about part of the answer."""
         if self._logprobs is not None or self._matcher is None:
             return
-        forced = self._matcher.forced()
-        for token in forced[:-1]:
+        forced, likely = self._matcher.forced()
+        for token in forced:
             if not self._accept(token):
                 return
-        self._likely = forced[-1:]
+        self._likely = likely
 
     def _accept(self, token: int) -> bool:
         """Make a token part of the answer; return whether the answer goes on."""

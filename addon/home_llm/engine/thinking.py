@@ -121,9 +121,9 @@ class ThinkingMatcher:
             case _Phase.ANSWER:
                 self._matcher.consume(token)
 
-    def forced(self) -> list[int]:
+    def forced(self) -> tuple[list[int], list[int]]:
         """See Matcher."""
-        return self._matcher.forced() if self._phase is _Phase.ANSWER else []
+        return self._matcher.forced() if self._phase is _Phase.ANSWER else ([], [])
 
     @property
     def stopped(self) -> bool:

@@ -87,6 +87,21 @@ def test_forced_tokens_cost_no_choice(roomy: Engine, model: Model) -> None:
     assert done.timings.forced_n > done.timings.predicted_n / 3
 
 
+def test_an_end_without_a_choice_is_not_computed(roomy: Engine, model: Model) -> None:
+    """Where a constraint leaves one way to the end, the answer is over at once, without a decode for the rest of it."""
+    texts = [f"{colour}, and then all that belongs to the end of it" for colour in ("red", "blue")]
+    for allowed in (texts, texts[:1]):
+        constraint = Constraint(ConstraintKind.CHOICE, json.dumps(allowed))
+        request = GenerationRequest(prompt=prompt(model, "Why?"), max_tokens=40, sampling=GREEDY, constraint=constraint)
+        before = roomy.totals.decodes
+        text, done = finish(roomy.submit(request))
+        assert text in allowed
+        assert done.reason is FinishReason.STOP
+        # The prompt is read and a colour chosen, of at most two tokens; or there is nothing to compute at all.
+        assert roomy.totals.decodes - before <= (3 if len(allowed) > 1 else 0)
+        assert done.timings.predicted_n - done.timings.forced_n <= (2 if len(allowed) > 1 else 0)
+
+
 def test_agents_do_not_evict_each_other(roomy: Engine, model: Model) -> None:
     """Three agents in turn, each with a prompt of its own, all find it in the cache from the second round on."""
     systems = [f"<|im_start|>system\nAgent {name}. {'The lamp is on. ' * 150}<|im_end|>\n" for name in "ABC"]
