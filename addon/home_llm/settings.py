@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 ENVIRONMENT_PREFIX = "HOME_LLM_"
 QUANTS = ("auto", "Q3_K_M", "Q3_K_L", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16", "none")
-CACHE_TYPES = ("f16", "q8_0", "q4_0")
-CacheType = Literal["f16", "q8_0", "q4_0"]
+CACHE_TYPES = ("auto", "f16", "q8_0/f16", "q8_0", "q4_0")
+CacheType = Literal["auto", "f16", "q8_0/f16", "q8_0", "q4_0"]
 LOG_LEVELS = ("trace", "debug", "info", "notice", "warning", "error", "fatal")
 
 
@@ -44,7 +44,9 @@ class Settings:
     threads: int = _setting(0, "most threads to compute with; 0 is all this process may use")
     adapters: str = _setting("", "LoRA adapters for the model: PATH or PATH=SCALE, with commas between")
     idle_unload: float = _setting(0.0, "minutes without requests after which the model is unloaded; 0 is never")
-    cache_type: CacheType = _setting("f16", "how the KV cache is kept in memory", choices=CACHE_TYPES)
+    cache_type: CacheType = _setting(
+        "auto", "how keys and values are kept in memory; auto is q8_0/f16 where the keys bear it", choices=CACHE_TYPES
+    )
     api_key: str = _setting(
         "", "key that clients must send; empty is open on the loopback and made for you elsewhere", secret=True
     )

@@ -25,7 +25,7 @@ class EngineOptions:
         n_batch: most tokens of one decode.
         n_parallel: most requests that run together.
         n_cached: sequences that are kept for their prefixes beside those.
-        cache_type: how the KV cache is kept, `f16`, `q8_0` or `q4_0`; `f32` is for comparing answers.
+        cache_type: how the KV cache is kept; see `Context`.
         parking_budget: most bytes of memory for prefixes that wait outside the cells.
         prefixes: folder for prefixes that survive a restart; None keeps none.
         prefixes_budget: most bytes of them.

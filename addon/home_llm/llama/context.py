@@ -21,14 +21,15 @@ ABORTED = 2
 # empty string and 1 (true) for a string of one character, so it reads a flag in memory that Python writes.
 read_flag = ctypes.cast(ctypes.CDLL(None).strlen, llama_cpp.ggml_abort_callback)
 
-CacheType = Literal["f32", "f16", "q8_0", "q4_0"]
-_CACHE_TYPES: dict[CacheType, int] = {
-    "f32": llama_cpp.GGML_TYPE_F32,
-    "f16": llama_cpp.GGML_TYPE_F16,
-    "q8_0": llama_cpp.GGML_TYPE_Q8_0,
-    "q4_0": llama_cpp.GGML_TYPE_Q4_0,
+CacheType = Literal["f32", "f16", "q8_0/f16", "q8_0", "q4_0"]
+# Of the keys and of the values.
+_CACHE_TYPES: dict[CacheType, tuple[int, int]] = {
+    "f32": (llama_cpp.GGML_TYPE_F32, llama_cpp.GGML_TYPE_F32),
+    "f16": (llama_cpp.GGML_TYPE_F16, llama_cpp.GGML_TYPE_F16),
+    "q8_0/f16": (llama_cpp.GGML_TYPE_Q8_0, llama_cpp.GGML_TYPE_F16),
+    "q8_0": (llama_cpp.GGML_TYPE_Q8_0, llama_cpp.GGML_TYPE_Q8_0),
+    "q4_0": (llama_cpp.GGML_TYPE_Q4_0, llama_cpp.GGML_TYPE_Q4_0),
 }
-
 
 # llama.cpp's flash attention for the CPU takes the tokens of a short command one by one; without it, attention is a
 # product of matrices, which after a prompt of 5,000 tokens takes half the time (ADR 0012). Values in a quantized cache
@@ -117,7 +118,8 @@ class Context:
         n_batch: most tokens of one `decode`.
         n_sequences: sequences that may share the cache, numbered from 0.
         threads: threads for generation and prompt processing.
-        cache_type: how keys and values are kept; `q8_0` takes half of `f16`'s memory, `q4_0` a quarter.
+        cache_type: how keys and values are kept; `q8_0` takes half of `f16`'s memory, `q4_0` a quarter, and `q8_0/f16`
+            is keys as `q8_0` and values as `f16`.
             `f32` is for comparing answers: with floats in the cache and in the weights, and without flash attention,
             an answer does not depend on what is decoded beside it.
 
@@ -149,7 +151,7 @@ class Context:
         parameters.kv_unified = True
         # A cache of the window alone is hardly smaller: in one pool it needs a window for each sequence.
         parameters.swa_full = True
-        parameters.type_k = parameters.type_v = _CACHE_TYPES[cache_type]
+        parameters.type_k, parameters.type_v = _CACHE_TYPES[cache_type]
         parameters.flash_attn_type = (
             llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED if flash else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
         )

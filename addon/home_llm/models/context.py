@@ -27,7 +27,8 @@ WORKING_MEMORY: Final = 256 << 20
 KV_BYTES_GUESS: Final = 96 << 10
 
 # Bytes of 32 values of the KV cache, by the type in which they are kept.
-_CACHE_BYTES: Final = {"f16": 64, "q8_0": 34, "q4_0": 18}
+# What is to be chosen yet is at most f16.
+_CACHE_BYTES: Final = {"auto": 64, "f16": 64, "q8_0/f16": 49, "q8_0": 34, "q4_0": 18}
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class MemoryNeed:
     Attributes:
         size: bytes of the weights, and of adapters on them.
         kv_bytes_per_token: KV cache in f16 that one token takes; None where it is not known.
-        cache_type: how the KV cache is kept: `f16`, `q8_0` or `q4_0`.
+        cache_type: how the KV cache is kept, a `settings.CacheType`.
     """
 
     size: int

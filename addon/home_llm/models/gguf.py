@@ -22,6 +22,11 @@ _KEPT_STRINGS: Final = 64  # languages and tags, not a vocabulary
 _DEFAULT_ALIGNMENT: Final = 32
 _MOST_ENTRIES: Final = 1_000_000  # more keys or tensors than this is not a header but noise
 _F16: Final = 2
+_Q8_0_BLOCK: Final = 32
+
+# What a bias adds to the keys is the same for every token and large in few places, which takes the precision from the
+# rest of a block (ADR 0013).
+_BIASES_OF_KEYS: Final = (".attn_k.bias", ".attn_qkv.bias")
 
 _STRING: Final = 8
 _ARRAY: Final = 9
@@ -63,6 +68,7 @@ class Gguf:
         size: bytes of the file (of this part, where it is split).
         parameters: number of weights (of this part, where it is split); 0 where the header was cut short.
         kv_bytes_per_token: KV cache in f16 that one token of context takes; None where it is not known.
+        keys_bear_q8_0: whether keys may be kept as `q8_0`; see `_keys_bear_q8_0`.
         split_count: parts the model is split into; 1 where it is whole.
     """
 
@@ -74,10 +80,20 @@ class Gguf:
     parameters: int
     context_length: int
     kv_bytes_per_token: int | None
+    keys_bear_q8_0: bool
     has_chat_template: bool
     split_index: int
     split_count: int
     metadata: Mapping[str, Value]
+
+
+class _Tensors(NamedTuple):
+    """What the table of tensors tells: weights, the type that holds most bytes, where the data ends, biases of keys."""
+
+    parameters: int = 0
+    largest: str = ""
+    end: int = 0
+    biased_keys: bool = False
 
 
 class _ShortError(Exception):
@@ -207,18 +223,18 @@ def _parse(data: bytes | mmap.mmap, size: int, name: str, *, whole: bool) -> Ggu
     if tensor_count > _MOST_ENTRIES or key_count > _MOST_ENTRIES:
         raise GgufError(f"{name} is damaged: its header announces {key_count} keys, {tensor_count} tensors.")
     metadata: dict[str, Value] = {}
-    parameters, largest, end = 0, "", 0
+    tensors = _Tensors()
     try:
         for _ in range(key_count):
             key = cursor.string()
             metadata[key] = cursor.value(cursor.u32(), key)
-        parameters, largest, end = _read_tensors(cursor, tensor_count, _alignment(metadata, name))
+        tensors = _read_tensors(cursor, tensor_count, _alignment(metadata, name))
     except _ShortError:
         if whole:
             raise
-    if end > size:
-        raise _ShortError(end)
-    return _facts(metadata, size=size, version=version, parameters=parameters, largest=largest)
+    if tensors.end > size:
+        raise _ShortError(tensors.end)
+    return _facts(metadata, tensors, size=size, version=version)
 
 
 def _check_beginning(cursor: _Cursor, name: str) -> int:
@@ -253,13 +269,15 @@ def _alignment(metadata: Mapping[str, Value], name: str) -> int:
     return alignment
 
 
-def _read_tensors(cursor: _Cursor, count: int, alignment: int) -> tuple[int, str, int]:
-    """Walk the tensor table: number of weights, type that holds most bytes, and where the data ends."""
+def _read_tensors(cursor: _Cursor, count: int, alignment: int) -> _Tensors:
+    """Walk the tensor table."""
     parameters = 0
     end = 0
+    biased = False
     bytes_by_type: dict[str, int] = {}
     for _ in range(count):
         name = cursor.string()
+        biased = biased or name.endswith(_BIASES_OF_KEYS)
         elements = 1
         for _ in range(cursor.u32()):
             elements *= cursor.u64()
@@ -278,10 +296,10 @@ def _read_tensors(cursor: _Cursor, count: int, alignment: int) -> tuple[int, str
         end = max(end, offset + length)
     start = -(-cursor.position // alignment) * alignment
     largest = max(bytes_by_type, key=bytes_by_type.__getitem__, default="")
-    return parameters, largest, start + end if count else cursor.position
+    return _Tensors(parameters, largest, start + end if count else cursor.position, biased_keys=biased)
 
 
-def _facts(metadata: Mapping[str, Value], *, size: int, version: int, parameters: int, largest: str) -> Gguf:
+def _facts(metadata: Mapping[str, Value], tensors: _Tensors, *, size: int, version: int) -> Gguf:
     architecture = _text(metadata, "general.architecture")
     file_type = metadata.get("general.file_type")
     quant = FILE_TYPES.get(file_type & ~FILE_TYPE_GUESSED, "") if isinstance(file_type, int) else ""
@@ -290,10 +308,11 @@ def _facts(metadata: Mapping[str, Value], *, size: int, version: int, parameters
         version=version,
         architecture=architecture,
         name=_text(metadata, "general.name"),
-        quant=quant or largest,
-        parameters=parameters,
+        quant=quant or tensors.largest,
+        parameters=tensors.parameters,
         context_length=_number(metadata, f"{architecture}.context_length"),
         kv_bytes_per_token=_kv_bytes_per_token(metadata, architecture),
+        keys_bear_q8_0=tensors.parameters > 0 and not tensors.biased_keys and _keys_bear_q8_0(metadata, architecture),
         has_chat_template="tokenizer.chat_template" in metadata,
         split_index=_number(metadata, "split.no"),
         split_count=max(1, _number(metadata, "split.count")),
@@ -337,3 +356,15 @@ def _kv_bytes_per_token(metadata: Mapping[str, Value], architecture: str) -> int
     key_length = _number(metadata, f"{attention}.key_length") or width
     value_length = _number(metadata, f"{attention}.value_length") or width
     return sum(key_value_heads) * (key_length + value_length) * _F16
+
+
+def _keys_bear_q8_0(metadata: Mapping[str, Value], architecture: str) -> bool:
+    """Return whether the keys of a head are whole blocks of q8_0, and no values are read from them."""
+    attention = f"{architecture}.attention"
+    layers = _number(metadata, f"{architecture}.block_count")
+    heads = _per_layer(metadata, f"{attention}.head_count", layers)
+    if not layers or heads is None or f"{attention}.kv_lora_rank" in metadata:
+        return False
+    width = _number(metadata, f"{architecture}.embedding_length") // (max(heads) or 1)
+    length = _number(metadata, f"{attention}.key_length") or width
+    return length > 0 and length % _Q8_0_BLOCK == 0

@@ -8,8 +8,8 @@ from typing import Any
 
 from home_llm.chat import Chat
 from home_llm.engine import Engine, EngineOptions
-from home_llm.llama import Model, ModelLoadError
-from home_llm.models import ContextPlan, MemoryNeed, Weights, file_identity, plan_context
+from home_llm.llama import CacheType, Model, ModelLoadError
+from home_llm.models import ContextPlan, Gguf, MemoryNeed, Weights, file_identity, plan_context
 from home_llm.runtime.adapters import LoadedAdapter, read_adapters
 from home_llm.runtime.embedding import Embeddings
 from home_llm.settings import Settings
@@ -96,6 +96,14 @@ class Loaded:
         self.chat.model.close()
 
 
+def _cache_type(settings: Settings, facts: Gguf) -> CacheType:
+    """Return how to keep the KV cache: as the settings say, or as it is fastest without loss (ADR 0013)."""
+    wanted = settings.cache_type
+    if wanted != "auto":
+        return wanted
+    return "q8_0/f16" if facts.keys_bear_q8_0 else "f16"
+
+
 def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -> Loaded:
     """Load a model.
 
@@ -113,7 +121,8 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     # Files may have changed since they were chosen.
     adapters = read_adapters([(adapter.file.path, adapter.scale) for adapter in recipe.adapters], facts.architecture)
     size = weights.size + sum(adapter.file.size for adapter in adapters)
-    need = MemoryNeed(size, facts.kv_bytes_per_token, settings.cache_type)
+    cache_type = _cache_type(settings, facts)
+    need = MemoryNeed(size, facts.kv_bytes_per_token, cache_type)
     plan = plan_context(weights.id, settings.context_size, need, trained=facts.context_length, memory=memory)
     spare = memory - need.total(plan.size)
     if plan.warning:
@@ -125,7 +134,7 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
             EngineOptions(
                 n_ctx=plan.size,
                 threads=settings.threads,
-                cache_type=settings.cache_type,
+                cache_type=cache_type,
                 parking_budget=min(max(spare // 2, _LEAST_PARKING), _MOST_PARKING),
                 prefixes=settings.data_dir / "cache" / "prefixes",
                 identity=weights.sha256 or file_identity(weights.path),

@@ -124,7 +124,7 @@ def test_states_that_cannot_be_cut() -> None:
     assert parked.find(tuple(range(750)))[1] == 700
 
 
-@pytest.mark.parametrize("cache_type", ["f16", "q8_0", "q4_0"])
+@pytest.mark.parametrize("cache_type", ["f16", "q8_0/f16", "q8_0", "q4_0"])
 def test_parts_of_a_sequence(exact: Model, cache_type: str) -> None:
     """A sequence that is saved in parts and put together again elsewhere is the same, for every type of cache."""
     context = Context(exact, n_ctx=512, n_sequences=3, threads=2, cache_type=cache_type)  # type: ignore[arg-type]

@@ -33,7 +33,9 @@ def test_need() -> None:
     assert MemoryNeed(0, None).kv_bytes(10) == 10 * KV_BYTES_GUESS
 
 
-@pytest.mark.parametrize(("cache_type", "bits"), [("f16", 16), ("q8_0", 8.5), ("q4_0", 4.5)])
+@pytest.mark.parametrize(
+    ("cache_type", "bits"), [("auto", 16), ("f16", 16), ("q8_0/f16", 12.25), ("q8_0", 8.5), ("q4_0", 4.5)]
+)
 def test_cache_types(cache_type: str, bits: float) -> None:
     """Values of 8 and 4 bits are counted with the scale that each block of 32 has."""
     assert MemoryNeed(0, 6400, cache_type).kv_bytes(100) == 640_000 * bits / 16

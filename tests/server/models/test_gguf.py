@@ -43,6 +43,19 @@ def test_kv_size_of_layers_without_attention(tmp_path: Path) -> None:
     assert facts.kv_bytes_per_token == 2 * (64 + 32) * 2
 
 
+def test_keys_that_bear_q8_0(tmp_path: Path) -> None:
+    """Keys of whole blocks may be kept as q8_0, unless they have a bias or values are read from them."""
+    wide = llama_metadata(**{"llama.attention.key_length": 64})
+    assert read_gguf(_write(tmp_path, write_gguf(wide))).keys_bear_q8_0
+    assert not read_gguf(_write(tmp_path, write_gguf(llama_metadata()))).keys_bear_q8_0
+    latent = wide | {"llama.attention.kv_lora_rank": 512}
+    assert not read_gguf(_write(tmp_path, write_gguf(latent))).keys_bear_q8_0
+    for bias in ("blk.1.attn_k.bias", "blk.0.attn_qkv.bias"):
+        biased = write_gguf(wide, [("token_embd.weight", (32, 64), F16), (bias, (32,), F32)])
+        assert not read_gguf(_write(tmp_path, biased)).keys_bear_q8_0
+    assert not read_gguf(_write(tmp_path, write_gguf({"general.architecture": "mystery"}))).keys_bear_q8_0
+
+
 def test_kv_size_unknown(tmp_path: Path) -> None:
     """A header without layers or heads gives no estimate, rather than a wrong one."""
     facts = read_gguf(_write(tmp_path, write_gguf({"general.architecture": "mystery"})))
