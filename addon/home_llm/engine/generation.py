@@ -119,7 +119,7 @@ Event = Chunk | Done | Failed
 
 # Text that comes sooner than this after the last is sent together with what follows it. Sending takes processor time
 # from the threads that compute, and nobody reads a word in less.
-_GATHER_SECONDS = 0.03
+_GATHER_SECONDS = 0.05
 
 
 class Generation:
