@@ -124,8 +124,8 @@ def main() -> None:
         )
     for depth in options.depth:
         print(f"milliseconds of a decode after {depth:,} tokens, N={options.rounds * 5}")  # noqa: T201
-        for name, steps in step_times(model, depth, options.rounds, options.threads).items():
-            print(f"  {name:<9}", "  ".join(f"{step}: {taken:.1f}" for step, taken in steps.items()))  # noqa: T201
+        for kept, steps in step_times(model, depth, options.rounds, options.threads).items():
+            print(f"  {kept:<9}", "  ".join(f"{step}: {taken:.1f}" for step, taken in steps.items()))  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ MB = 10**6
 def test_it_shrinks_with_the_memory(data_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
     """With little memory the context is smaller; health, the list of models and the log say which and why."""
     caplog.set_level(logging.INFO)
-    with Served(data_dir, context_size=0, memory=lambda: 560 * MB) as served:
+    with Served(data_dir, context_size=0, cache_type="f16", memory=lambda: 560 * MB) as served:
         message = served.wait_until("ok")["message"]
         meta = served.get("/v1/models").json["data"][0]["meta"]
         assert meta["n_ctx"] == 4096
@@ -23,6 +23,13 @@ def test_it_shrinks_with_the_memory(data_dir: Path, caplog: pytest.LogCaptureFix
         answer = served.post("/v1/completions", {"prompt": "one two three " * 2000, "max_tokens": 1})
         assert answer.json["error"]["n_ctx"] == 4096
         assert served.post("/v1/completions", {"prompt": "one two three ", "max_tokens": 1}).status == 200
+
+
+def test_keys_of_8_bits_hold_more(data_dir: Path) -> None:
+    """By itself, the cache holds the embedded model's keys in 8 bits, and half as much again fits the memory."""
+    with Served(data_dir, context_size=0, memory=lambda: 560 * MB) as served:
+        served.wait_until("ok")
+        assert served.get("/v1/models").json["data"][0]["meta"]["n_ctx"] == 6144
 
 
 def test_a_smaller_cache_holds_more(data_dir: Path) -> None:
@@ -36,7 +43,7 @@ def test_a_smaller_cache_holds_more(data_dir: Path) -> None:
 
 def test_a_size_that_does_not_fit(data_dir: Path) -> None:
     """A size that is set and does not fit is an error with the size that would; that one can be loaded."""
-    with Served(data_dir, context_size=16_384, memory=lambda: 560 * MB) as served:
+    with Served(data_dir, context_size=16_384, cache_type="f16", memory=lambda: 560 * MB) as served:
         message = served.wait_until("error")["message"]
         assert "for a context of 16384 tokens" in message
         assert "560 MB are free" in message
