@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # What the scripts share: the environments and how to make them. Sourced, never run.
 #
-#   .venv      the server and its checks, on the machine's Python (3.11 or newer)
-#   .venv-ha   Home Assistant and its checks, on Python 3.14
-#   .cache     uv, Python 3.14
+#   .venv           the server and its checks, on the machine's Python (3.11 or newer)
+#   .venv-ha        Home Assistant and its checks, on Python 3.14
+#   .venv-clients   other people's clients and their checks, on the machine's Python
+#   .cache          uv, Python 3.14, clients that go into no environment
 #
 # Each is made once and again only when what it was made from has changed.
 
@@ -13,6 +14,8 @@ export UV_SYSTEM_CERTS=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 uv=$root/.cache/uv/bin/uv
 venv=$root/.venv
 venv_ha=$root/.venv-ha
+venv_clients=$root/.venv-clients
+clients=$root/.cache/clients
 
 say() { printf '==> %s\n' "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
@@ -73,16 +76,16 @@ need_uv() {
 }
 
 # fresh ENVIRONMENT STAMP FILE...: whether the environment was made from just these files.
-fresh() {
-  local environment=$1 stamp=$2
+fresh() { [[ -x $1/bin/python ]] && unchanged "$@"; }
+unchanged() {
+  local folder=$1 stamp=$2
   shift 2
-  [[ -x $environment/bin/python && -f $environment/$stamp ]] &&
-    [[ $(cat "$@" | sha256sum) == "$(cat "$environment/$stamp")" ]]
+  [[ -f $folder/$stamp ]] && [[ $(cat "$@" | sha256sum) == "$(cat "$folder/$stamp")" ]]
 }
 stamp() {
-  local environment=$1 stamp=$2
+  local folder=$1 stamp=$2
   shift 2
-  cat "$@" | sha256sum >"$environment/$stamp"
+  cat "$@" | sha256sum >"$folder/$stamp"
 }
 
 # The server, editable, in .venv.
@@ -139,6 +142,47 @@ need_home_assistant() {
   "$uv" venv --quiet --clear --python "$python314" "$venv_ha"
   "$uv" pip install --quiet --python "$venv_ha/bin/python" --require-hashes -r requirements/homeassistant.txt
   stamp "$venv_ha" .made-from requirements/homeassistant.txt
+}
+
+# Other people's clients: those that agree on their packages in .venv-clients, the others in a folder each, and OpenAI's
+# for JavaScript.
+need_clients() {
+  local name folder sources
+  if ! fresh "$venv_clients" .made-from requirements/clients.txt; then
+    need_uv
+    find_python
+    say "Installing clients for the tests"
+    "$uv" venv --quiet --clear --python "$python" "$venv_clients"
+    "$uv" pip install --quiet --python "$venv_clients/bin/python" --require-hashes -r requirements/clients.txt
+    stamp "$venv_clients" .made-from requirements/clients.txt
+  fi
+  for name in openai-old openai-home-assistant openai-newest litellm; do
+    folder=$clients/$name
+    # What is installed depends on the interpreter too.
+    sources=("requirements/$name.txt" "$venv_clients/pyvenv.cfg")
+    unchanged "$folder" .made-from "${sources[@]}" && continue
+    need_uv
+    rm -rf "$folder"
+    "$uv" pip install --quiet --python "$venv_clients/bin/python" --target "$folder" --require-hashes \
+      -r "requirements/$name.txt"
+    stamp "$folder" .made-from "${sources[@]}"
+  done
+  command -v curl >/dev/null || need_packages curl
+  need_node
+  folder=$clients/javascript
+  sources=(tests/dialects/javascript/package.json tests/dialects/javascript/package-lock.json)
+  unchanged "$folder" .made-from "${sources[@]}" && return
+  say "Installing a client for JavaScript"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  cp "${sources[@]}" "$folder"
+  npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund --silent
+  stamp "$folder" .made-from "${sources[@]}"
+}
+
+# Node.js of the machine, or Debian's.
+need_node() {
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then need_packages nodejs npm; fi
 }
 
 # Sets `python314` to Python 3.14.2 or newer: the machine's, one that uv downloads, or one that Debian packages.
