@@ -86,13 +86,22 @@ class CountBody(SamplingFields):
     thinking: _Thinking | None = None
     output_config: _Output | None = None
     output_format: _Format | None = None
+    thread: Any = None
 
     def request(self) -> ChatRequest:
         """Return the request for the chat room.
 
         Raises:
-            ApiError: a block or a tool cannot be used.
+            ApiError: a block or a tool cannot be used, or the server is to remember.
         """
+        if self.thread is not None:
+            # Anthropic's SDK sends its loop of tools so, and knows by these details that it must send all of it.
+            raise ApiError(
+                400,
+                "thread: this server keeps nothing. Send the whole conversation in messages, without a thread.",
+                param="thread",
+                details={"error_code": "thread_unsupported_request"},
+            )
         messages = paired([*self._system(), *_messages(self.messages)])
         last = messages[-1]
         choice = self.tool_choice

@@ -35,13 +35,23 @@ class ApiError(Exception):
     Attributes:
         status: the HTTP status.
         param: the field at fault.
+        details: what programs read beside the message.
         headers: HTTP headers.
     """
 
-    def __init__(self, status: int, message: str, *, param: str | None = None, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: int | None = None,
+        details: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.param = param
+        self.details = details
         self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
 
 
@@ -63,7 +73,8 @@ def register(app: flask.Flask) -> None:
 
     @app.errorhandler(ApiError)
     def api_error(error: ApiError) -> flask.typing.ResponseReturnValue:
-        return _shape(error_body(error.status, str(error), error.param)), error.status, error.headers
+        extra = {} if error.details is None else {"details": error.details}
+        return _shape(error_body(error.status, str(error), error.param, **extra)), error.status, error.headers
 
     @app.errorhandler(PromptTooLongError)
     def too_long(error: PromptTooLongError) -> flask.typing.ResponseReturnValue:
@@ -114,7 +125,8 @@ def anthropic_body(body: dict[str, Any]) -> dict[str, Any]:
     """Return an error as Anthropic writes it."""
     error = body["error"]
     kind = _ANTHROPIC_CODES.get(error["code"]) or _ANTHROPIC_TYPES.get(error["type"], error["type"])
-    return {"type": "error", "error": {"type": kind, "message": error["message"]}}
+    extra = {"details": error["details"]} if "details" in error else {}
+    return {"type": "error", "error": {"type": kind, "message": error["message"], **extra}}
 
 
 def is_anthropic() -> bool:

@@ -46,8 +46,12 @@ class _Item(Lenient):
     summary: list[PartFields] | None = None
 
 
-class _Function(FunctionFields):
+class _Typed(Lenient):
     type: Literal["function"]
+
+
+# What stands last is looked at first: a wrong type tells more than what is missing for a function.
+class _Function(FunctionFields, _Typed):
     strict: bool | None = None
 
 

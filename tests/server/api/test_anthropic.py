@@ -250,6 +250,19 @@ def test_wrong_requests(served: Served, fields: dict[str, Any], words: str, stre
     assert words in value["error"]["message"]
 
 
+@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
+@pytest.mark.parametrize("route", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_threads(served: Served, thread: dict[str, Any], route: str) -> None:
+    """A conversation that the server is to keep is refused with the code by which the SDK sends all of it."""
+    answer = served.post(route, {"max_tokens": 1, "messages": HELLO, "thread": thread})
+    assert answer.status == 400
+    error = answer.json["error"]
+    assert error["type"] == "invalid_request_error"
+    assert error["details"] == {"error_code": "thread_unsupported_request"}
+    assert "whole conversation" in error["message"]
+    assert ask(served, thread=None).status == 200
+
+
 def test_other_errors(data_dir: Path) -> None:
     """Keys, routes and models that are not there have Anthropic's shape, also on OpenAI's routes for its clients."""
     version = {"anthropic_version": "2023-06-01"}
