@@ -2,11 +2,12 @@
 
 import asyncio
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import anthropic
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
+from pydantic import BaseModel
 
 from tests.dialects.conftest import Server
 
@@ -34,6 +35,13 @@ CALL: Any = {
     "tool_choice": {"type": "tool", "name": "turn_on", "disable_parallel_tool_use": True},
 }
 ENDLESS: Any = {**BRIEF, "max_tokens": 2000, "extra_body": {"ban_eos_token": True}}
+
+
+class Light(BaseModel):
+    """A light as an answer describes it."""
+
+    room: Literal["hall"]
+    on: bool
 
 
 @pytest.fixture(name="client")
@@ -95,12 +103,34 @@ def test_tools_stream(client: Anthropic) -> None:
     assert call.input == {"room": "hall"}
 
 
+def test_tool_runner(client: Anthropic) -> None:
+    """The SDK's own loop runs a tool and sends its result, although this server remembers no conversation."""
+    lit: list[str] = []
+
+    @anthropic.beta_tool
+    def turn_on(room: Literal["hall"]) -> str:
+        """Turn on the light of a room.
+
+        Args:
+            room: the room
+        """
+        lit.append(room)
+        return "done"
+
+    choice: Any = {"type": "any", "disable_parallel_tool_use": True}
+    body: Any = {**BRIEF, "max_tokens": 60, "tool_choice": choice}
+    answers = list(client.beta.messages.tool_runner(**body, tools=[turn_on], max_iterations=2))
+    assert [answer.stop_reason for answer in answers] == ["tool_use", "tool_use"]
+    # The second prompt holds the first one, its call and the result.
+    prompts = [answer.usage.input_tokens + (answer.usage.cache_read_input_tokens or 0) for answer in answers]
+    assert prompts[1] > prompts[0] + 10
+    assert lit == ["hall", "hall"]
+
+
 def test_structured_output(client: Anthropic) -> None:
-    """An answer under a schema fits it."""
-    schema = {**LIGHT["input_schema"]}
-    format_: Any = {"type": "json_schema", "schema": schema}
-    answer = client.messages.create(**BRIEF, extra_body={"output_config": {"format": format_}})
-    assert answer.content[0].text == '{"room": "hall"}'
+    """An answer under a schema is read into a model of pydantic's."""
+    answer = client.messages.parse(**{**BRIEF, "max_tokens": 40}, output_format=Light)
+    assert isinstance(answer.parsed_output, Light)
 
 
 def test_count_tokens(client: Anthropic) -> None:
