@@ -144,8 +144,8 @@ need_home_assistant() {
   stamp "$venv_ha" .made-from requirements/homeassistant.txt
 }
 
-# Other people's clients: those that agree on their packages in .venv-clients, the others in a folder each, and OpenAI's
-# for JavaScript.
+# Other people's clients: those that agree on their packages in .venv-clients, the others in a folder each, and those for
+# JavaScript.
 need_clients() {
   local name folder sources
   if ! fresh "$venv_clients" .made-from requirements/clients.txt; then
@@ -172,7 +172,7 @@ need_clients() {
   folder=$clients/javascript
   sources=(tests/dialects/javascript/package.json tests/dialects/javascript/package-lock.json)
   unchanged "$folder" .made-from "${sources[@]}" && return
-  say "Installing a client for JavaScript"
+  say "Installing clients for JavaScript"
   rm -rf "$folder"
   mkdir -p "$folder"
   cp "${sources[@]}" "$folder"

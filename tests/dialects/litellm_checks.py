@@ -61,6 +61,25 @@ def tool_call(target: dict[str, Any]) -> None:
         assert litellm.completion(**again).usage.completion_tokens == 1
 
 
+def chosen_tool_call(target: dict[str, Any]) -> None:
+    """A tool that the model chose after examples is a call with its arguments, whole and streamed."""
+    messages: list[dict[str, Any]] = [{"role": "system", "content": "You are a house."}]
+    for room in ("hall", "garden", "hall"):
+        call = {"name": "turn_on", "arguments": json.dumps({"room": room})}
+        messages += [
+            {"role": "user", "content": f"turn on the {room} light"},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "type": "function", "function": call}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+            {"role": "assistant", "content": "Done."},
+        ]
+    messages.append({"role": "user", "content": "turn on the hall light"})
+    request = {**target, "messages": messages, "tools": [LIGHT], "max_tokens": 60, "temperature": 0}
+    streamed = litellm.stream_chunk_builder(list(litellm.completion(**request, stream=True)))
+    for answer in (litellm.completion(**request), streamed):
+        called = answer.choices[0].message.tool_calls[0].function
+        assert (called.name, json.loads(called.arguments)) == ("turn_on", {"room": "hall"})
+
+
 def structured_output(target: dict[str, Any]) -> None:
     """An answer under a schema fits it."""
     schema = {"name": "light", "schema": LIGHT["function"]["parameters"], "strict": True}
@@ -85,7 +104,7 @@ def errors(target: dict[str, Any]) -> None:
 COMMON = (chat, stream, structured_output, errors)
 CHECKS = {
     "openai": (*COMMON, tool_call, embeddings),
-    "ollama_chat": COMMON,
+    "ollama_chat": (*COMMON, chosen_tool_call),
     "anthropic": (*COMMON, tool_call),
 }
 

@@ -10,7 +10,7 @@ PROGRAM = Path(__file__).with_name("litellm_checks.py")
 # Ollama's API cannot say that a tool must be called, and Anthropic's knows no vectors.
 CHECKS = {
     "openai": ("chat", "stream", "structured_output", "errors", "tool_call", "embeddings"),
-    "ollama_chat": ("chat", "stream", "structured_output", "errors"),
+    "ollama_chat": ("chat", "stream", "structured_output", "errors", "chosen_tool_call"),
     "anthropic": ("chat", "stream", "structured_output", "errors", "tool_call"),
 }
 

@@ -1,12 +1,13 @@
 // What OpenAI's client for JavaScript does.
 //
 // usage: NODE_PATH=.../node_modules node openai_checks.cjs URL KEY
-// prints a line of JSON for each check: its name, and what went wrong or null
+// prints a line of JSON for each check
 
 "use strict";
 
 const assert = require("node:assert/strict");
 const OpenAI = require("openai");
+const { Server, report } = require("./checking.cjs");
 
 const HELLO = [{ role: "user", content: "Say hello." }];
 // An answer that is the same every time, whatever the model would rather say.
@@ -154,8 +155,8 @@ const CHECKS = {
   },
 
   async rate_limit(client) {
-    await waitUntilFree(client);
-    const places = (await slots(client)).length;
+    await server.waitUntilFree();
+    const places = (await server.slots()).length;
     const streams = [];
     try {
       for (let number = 0; number < places; number += 1) {
@@ -165,7 +166,7 @@ const CHECKS = {
     } finally {
       streams.forEach((stream) => stream.controller.abort());
     }
-    await waitUntilFree(client);
+    await server.waitUntilFree();
   },
 
   async closing_a_stream(client) {
@@ -174,41 +175,16 @@ const CHECKS = {
       assert.equal(chunk.choices.length, 1);
       break;
     }
-    await waitUntilFree(client);
+    await server.waitUntilFree();
   },
 
   async timing_out(client) {
     const whole = client.chat.completions.create({ ...ENDLESS, stream: false }, { timeout: 1000 });
     await assert.rejects(whole, OpenAI.APIConnectionTimeoutError);
-    await waitUntilFree(client);
+    await server.waitUntilFree();
   },
 };
 
-async function slots(client) {
-  const address = client.baseURL.replace(/\/v1$/, "/slots");
-  const answer = await fetch(address, { headers: { Authorization: `Bearer ${client.apiKey}` } });
-  return answer.json();
-}
-
-async function waitUntilFree(client) {
-  const end = Date.now() + 5000;
-  while ((await slots(client)).some((slot) => slot.is_processing)) {
-    assert.ok(Date.now() < end, "a request keeps its place although its client has gone");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function main(url, key) {
-  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0, timeout: 60_000 });
-  for (const [check, run] of Object.entries(CHECKS)) {
-    let error = null;
-    try {
-      await run(client);
-    } catch (failure) {
-      error = failure.stack;
-    }
-    console.log(JSON.stringify({ check, error }));
-  }
-}
-
-main(...process.argv.slice(2));
+const [url, key] = process.argv.slice(2);
+const server = new Server(url, key);
+report(CHECKS, new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: 0, timeout: 60_000 }));
