@@ -50,7 +50,7 @@ class _Draw:
         return self._random.uniform(low, high, shape).astype(np.float32)
 
 
-def write_tiny_model(path: Path, kind: str, vocabulary: Model) -> Path:
+def write_tiny_model(path: Path, kind: str, vocabulary: Model, **more: Any) -> Path:
     """Write a model.
 
     Args:
@@ -58,6 +58,7 @@ def write_tiny_model(path: Path, kind: str, vocabulary: Model) -> Path:
         kind: one of `KINDS`: a plain Llama, a Gemma 3 with a sliding window of `WINDOW` tokens in its first layer, a
             Mamba, or an LFM2, which has a recurrent layer and one with attention.
         vocabulary: a model whose first tokens are taken over.
+        more: further metadata of the tokenizer.
     """
     architecture, facts, layer = _BUILDERS[kind]
     draw = _Draw(seed=7)
@@ -79,6 +80,7 @@ def write_tiny_model(path: Path, kind: str, vocabulary: Model) -> Path:
         f"{architecture}.attention.layer_norm_rms_epsilon": 1e-5,
         **{f"{architecture}.{key}": value for key, value in facts.items()},
         **_tokenizer(vocabulary),
+        **{f"tokenizer.ggml.{key}": value for key, value in more.items()},
     }
     tensors = [(name, values.shape[::-1], F32) for name, values in weights.items()]
     path.write_bytes(write_gguf(metadata, tensors, data={name: values.tobytes() for name, values in weights.items()}))

@@ -9,6 +9,7 @@ from home_llm.api import (
     errors,
     llama_server,
     llama_server_completion,
+    llama_server_infill,
     metrics,
     ollama,
     openai,
@@ -50,6 +51,7 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     app.register_blueprint(webui.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server_completion.create_blueprint(runtime, admission))
+    app.register_blueprint(llama_server_infill.create_blueprint(runtime, admission))
     app.register_blueprint(metrics.create_blueprint(runtime))
 
     app.register_blueprint(openapi.create_blueprint())

@@ -1,6 +1,7 @@
 """OpenAI's embeddings, `POST /v1/embeddings`, and llama-server's, `POST /embedding`."""
 
 import base64
+import functools
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,7 @@ from pydantic import AliasChoices, Field
 from home_llm.api.admission import Admission
 from home_llm.api.body import Lenient, read
 from home_llm.api.errors import ApiError
+from home_llm.api.llama_server_prompts import Prompts, joined, prompts_of
 from home_llm.api.openai import model_name
 from home_llm.api.openapi import documented
 from home_llm.api.replies import ClientGoneError, disconnected
@@ -24,13 +26,12 @@ _MOST_INPUTS = 2048
 _MOST_16_BIT = 32760
 
 Vector = npt.NDArray[np.float32]
-_Input = str | list[int] | list[str] | list[list[int]]
 
 
 class EmbeddingsBody(Lenient):
     """Body of `POST /v1/embeddings`."""
 
-    input: _Input
+    input: Prompts
     model: str | None = None
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[int, Field(ge=1)] | None = None
@@ -40,7 +41,7 @@ class EmbeddingsBody(Lenient):
 class NativeEmbeddingsBody(Lenient):
     """Body of `POST /embedding`."""
 
-    content: _Input = Field(validation_alias=AliasChoices("content", "input"))
+    content: Prompts = Field(validation_alias=AliasChoices("content", "input"))
     embd_normalize: Annotated[int, Field(ge=-1, le=100)] = 2
 
 
@@ -106,37 +107,39 @@ def normalised(vector: Vector, norm: int = 2) -> Vector:
     return (wide / length).astype(np.float32) if length > 0 else vector
 
 
-def _tokens(room: Embeddings, given: _Input, param: str) -> list[list[int]]:
+def _tokens(room: Embeddings, given: Prompts, param: str) -> list[list[int]]:
     """Return the tokens of each input.
 
     Raises:
         ApiError: there are none or too many, or one is empty, too long, or of tokens that the model does not have.
     """
-    parts: Sequence[Any] = [given] if isinstance(given, str) or (given and isinstance(given[0], int)) else given
-    if not 0 < len(parts) <= _MOST_INPUTS:
+    parts = prompts_of(given, param)
+    if given == [] or len(parts) > _MOST_INPUTS:
         raise ApiError(400, f"{param} must hold 1 to {_MOST_INPUTS} texts.", param=param)
     result: list[list[int]] = []
+    tokenize = functools.partial(text_tokens, room.model)
     for index, part in enumerate(parts):
         where = param if len(parts) == 1 else f"{param}[{index}]"
-        tokens = text_tokens(room.model, part) if isinstance(part, str) else list(part)
-        if not part:
+        tokens = joined([part] if isinstance(part, str) else part, tokenize)
+        if not tokens:
             raise ApiError(400, f"{where} must not be empty.", param=where)
         if wrong := room.model.invalid_tokens(tokens):
             raise ApiError(400, f"{where} holds tokens that the model does not have: {wrong[:5]}.", param=where)
         if len(tokens) > room.longest:
             raise ApiError(
                 400,
-                f"{where} has {len(tokens)} tokens; {room.longest} are the most. Cut it into smaller texts.",
+                f"{where} is too large: it has {len(tokens)} tokens, and {room.longest} are the most. "
+                "Cut it into smaller texts.",
                 param=where,
             )
         result.append(tokens)
     return result
 
 
-def text_tokens(model: Model, text: str) -> list[int]:
-    """Return the tokens of a text to make a vector of."""
+def text_tokens(model: Model, text: str, part: int = 0) -> list[int]:
+    """Return the tokens of a text to make a vector of, or of a part of it with that number."""
     # What is written in a text are words, also where they read like special tokens.
-    return model.tokenize(text, add_special=True, parse_special=False)
+    return model.tokenize(text, add_special=part == 0, parse_special=False)
 
 
 def vectors_of(room: Embeddings, inputs: Sequence[Sequence[int]]) -> list[Vector]:

@@ -12,7 +12,8 @@ from home_llm import __version__
 from home_llm.api.admission import Admission
 from home_llm.api.body import Lenient, read, read_list
 from home_llm.api.errors import ApiError
-from home_llm.api.llama_server_completion import CompletionBody, settings_of
+from home_llm.api.llama_server_completion import settings_of
+from home_llm.api.llama_server_request import CompletionBody
 from home_llm.api.openai_request import ChatBody
 from home_llm.api.openapi import documented
 from home_llm.llama import Model, build_info

@@ -3,117 +3,25 @@
 Source: tools/server/README.md of llama.cpp.
 """
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import flask
-from pydantic import AliasChoices, Field, field_validator
 
-from home_llm.api.admission import Admission
+from home_llm.api.admission import Admission, Place
 from home_llm.api.body import read
-from home_llm.api.errors import ApiError
-from home_llm.api.openai import completion_choices, model_name, prompt_text
+from home_llm.api.llama_server_request import CompletionBody, NativeFields
+from home_llm.api.openai import completion_choices, model_name
 from home_llm.api.openai_answers import timings_of
 from home_llm.api.openai_logprobs import native_logprobs
-from home_llm.api.openai_messages import JsonSchema
-from home_llm.api.openai_request import MaxTokens, bound, only_one
 from home_llm.api.openapi import documented
 from home_llm.api.replies import DATA_WITHOUT_END, Answer, stream
-from home_llm.api.sampling import SamplingFields
 from home_llm.api.several import Indexed, Several, collect_all
 from home_llm.chat import Chat, CompletionRequest, Finish, Limits, Text
-from home_llm.engine import Constraint, ConstraintKind, FinishReason, TokenLogprob
+from home_llm.engine import FinishReason, TokenLogprob
 from home_llm.llama import SamplingParameters
 from home_llm.runtime import Runtime
-
-_MOST_PROMPTS = 64
-
-# llama-server's defaults, which are not those of the other dialects.
-_TEMPERATURE, _TOP_K, _MIN_P, _PENALTIES_BACK = 0.8, 40, 0.05, 64
-
-_Mixed = list[str | int]
-
-
-class CompletionBody(SamplingFields):
-    """Body of `POST /completion`."""
-
-    prompt: str | list[str | int | _Mixed]
-    n_predict: MaxTokens = Field(None, validation_alias=AliasChoices("n_predict", "max_tokens"))
-    stream: bool | None = None
-    json_schema: JsonSchema | None = None
-    n_probs: Annotated[int, Field(ge=0, le=100)] = 0
-    post_sampling_probs: bool = False
-    return_tokens: bool = False
-    temperature: Annotated[float, Field(ge=0, le=100)] | None = _TEMPERATURE
-    dynatemp_range: Annotated[float, Field(ge=0, le=100)] = 0.0
-    top_k: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = _TOP_K
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = _MIN_P
-    repetition_penalty_range: Annotated[int, Field(ge=-1, le=1 << 20)] | None = Field(
-        _PENALTIES_BACK, validation_alias=AliasChoices("repeat_last_n", "repetition_penalty_range")
-    )
-
-    @field_validator("logit_bias", mode="before")
-    @classmethod
-    def _pairs(cls, value: Any) -> Any:
-        """Read llama-server's list of pairs; `false` in one forbids the token, as far as a bias can."""
-        if not isinstance(value, list):
-            return value
-        if not all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], int) for pair in value):
-            raise ValueError("each bias must be a pair of a token's number and a number or false")
-        return {token: -100 if bias is False else bias for token, bias in value}
-
-    def sampling(self) -> SamplingParameters:
-        """Return the parameters for the engine.
-
-        Raises:
-            ApiError: a list in a string cannot be read.
-        """
-        if self.dynatemp_range <= 0:
-            return super().sampling()
-        middle = _TEMPERATURE if self.temperature is None else self.temperature
-        low, high = max(middle - self.dynatemp_range, 0.0), middle + self.dynatemp_range
-        update = {"dynatemp_range": 0.0, "dynamic_temperature": True, "dynatemp_low": low, "dynatemp_high": high}
-        return self.model_copy(update=update).sampling()
-
-    def requests(self, chat: Chat) -> tuple[CompletionRequest, ...]:
-        """Return a request for the chat room for each prompt.
-
-        Raises:
-            ApiError: a prompt is no text and no tokens, or fields contradict each other.
-        """
-        if self.post_sampling_probs and self.n_probs:
-            raise ApiError(
-                400,
-                "post_sampling_probs is not supported: n_probs tells the model's own probabilities.",
-                param="post_sampling_probs",
-            )
-        limits = self.limits(None if self.n_predict == -1 else self.n_predict)
-        sampling, constraint = self.sampling(), self._constraint()
-        logprobs = self.n_probs if self.n_probs or self.return_tokens else None
-        return tuple(
-            CompletionRequest(prompt=prompt, sampling=sampling, limits=limits, constraint=constraint, logprobs=logprobs)
-            for prompt in self._prompts(chat)
-        )
-
-    def _constraint(self) -> Constraint | None:
-        return only_one(
-            {
-                "json_schema": bound(ConstraintKind.JSON_SCHEMA, self.json_schema),
-                "grammar": self.grammar_constraint(),
-            }
-        )
-
-    def _prompts(self, chat: Chat) -> list[str | tuple[int, ...]]:
-        """Return the prompts: a list with a number in it is one prompt, any other list holds several."""
-        if isinstance(self.prompt, str):
-            return [self.prompt]
-        if not self.prompt or any(isinstance(part, int) for part in self.prompt):
-            return [_joined(chat, self.prompt)]
-        if len(self.prompt) > _MOST_PROMPTS:
-            raise ApiError(400, f"prompt can hold {_MOST_PROMPTS} prompts at most.", param="prompt")
-        return [
-            part if isinstance(part, str) else _joined(chat, part) for part in self.prompt if not isinstance(part, int)
-        ]
 
 
 def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
@@ -133,16 +41,30 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         body = read(CompletionBody)
         with admission.enter() as place:
             chat = runtime.chat()
-            requests = body.requests(chat)
-            several = Several([completion_choices(chat, request) for request in requests])
-            prompts = [prompt_text(chat, request) for request in requests]
-            writer = NativeWriter(model_name(runtime), body, requests[0], prompts)
-            if body.stream:
-                return place.keep_until_closed(stream(several, writer, DATA_WITHOUT_END))
-            answers = [writer.whole(index, answer) for index, answer in enumerate(collect_all(several))]
-        return flask.jsonify(answers[0] if isinstance(body.prompt, str) or len(answers) == 1 else answers)
+            return answer(model_name(runtime), body, chat, body.requests(chat), place)
 
     return routes
+
+
+def answer(
+    name: str, body: NativeFields, chat: Chat, requests: Sequence[CompletionRequest], place: Place
+) -> flask.typing.ResponseReturnValue:
+    """Answer as the request wants it: a stream, one answer, or a list where there are several prompts.
+
+    Args:
+        name: the name of the model.
+        body: the request.
+        chat: what answers.
+        requests: what it is asked, for each prompt.
+        place: the request's place, kept while it is streamed.
+    """
+    prompts = [chat.model.detokenize(chat.prompt_tokens(request)) for request in requests]
+    several = Several([completion_choices(chat, request) for request in requests])
+    writer = NativeWriter(name, body, requests[0], prompts, ends=chat.model.end_of_generation, n_ctx=chat.engine.n_ctx)
+    if body.stream:
+        return place.keep_until_closed(stream(several, writer, DATA_WITHOUT_END))
+    answers = [writer.whole(index, whole) for index, whole in enumerate(collect_all(several))]
+    return flask.jsonify(answers[0] if len(answers) == 1 else answers)
 
 
 class NativeWriter:
@@ -152,14 +74,27 @@ class NativeWriter:
         model: the name of the model.
         body: the request.
         request: what the chat room was asked, of any of the prompts.
-        prompts: the prompts as text.
+        prompts: the prompts as the model reads them, as text.
+        ends: the tokens that end an answer.
+        n_ctx: tokens that there is room for.
     """
 
-    def __init__(self, model: str, body: CompletionBody, request: CompletionRequest, prompts: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: str,
+        body: NativeFields,
+        request: CompletionRequest,
+        prompts: Sequence[str],
+        *,
+        ends: Sequence[int],
+        n_ctx: int,
+    ) -> None:
         self._model = model
         self._body = body
         self._request = request
         self._prompts = prompts
+        self._ends = ends
+        self._n_ctx = n_ctx
         self._written = [Answer() for _ in prompts]
 
     def start(self) -> Iterator[dict[str, Any]]:
@@ -175,17 +110,23 @@ class NativeWriter:
         answer = self._written[item.index]
         answer.add(item.event)
         match item.event:
-            case Text(text=text, logprobs=tokens):
-                yield self._chunk(item.index, text, tokens)
+            case Text() as piece:
+                for text, tokens in _by_token(piece):
+                    yield self._chunk(item.index, text, tokens)
             case Finish(logprobs=tokens):
                 # The whole text has been said; what is left are tokens without one.
-                yield {**self._end(item.index, answer), **self._tokens(tokens), "content": ""}
+                yield self._chosen({**self._end(item.index, answer), **self._tokens(tokens), "content": ""})
             case _:
                 return
 
     def whole(self, index: int, answer: Answer) -> dict[str, Any]:
         """Return an answer in one piece."""
-        return {**self._end(index, answer), **self._tokens(answer.logprobs), "content": answer.text}
+        return self._chosen({**self._end(index, answer), **self._tokens(answer.logprobs), "content": answer.text})
+
+    def _chosen(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return those fields of an end that the client asked for, by their paths; all where it did not ask."""
+        wanted = self._body.response_fields
+        return {path: found[0] for path in wanted if (found := _at(fields, path))} if wanted else fields
 
     def _chunk(self, index: int, text: str, tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
         return {"index": index, "content": text, **self._tokens(tokens), "id_slot": -1, "stop": False}
@@ -210,20 +151,35 @@ class NativeWriter:
             "tokens_evaluated": usage.prompt_tokens,
             "tokens_cached": usage.cached_tokens,
             "generation_settings": settings_of(
-                request.sampling, request.limits, stream=bool(self._body.stream), n_probs=self._body.n_probs
+                request.sampling,
+                request.limits,
+                stream=bool(self._body.stream),
+                n_probs=self._body.n_probs,
+                ends=self._ends,
             ),
             "prompt": self._prompts[index],
             "has_new_line": "\n" in answer.text,
-            "truncated": False,
+            "truncated": usage.prompt_tokens + usage.completion_tokens >= self._n_ctx,
             "stop_type": _stop_type(finish),
             "stopping_word": finish.stop or "",
             "timings": timings_of(finish),
         }
 
 
-def settings_of(sampling: SamplingParameters, limits: Limits, *, stream: bool, n_probs: int) -> dict[str, Any]:
-    """Return how an answer is made, under llama-server's names."""
+def settings_of(
+    sampling: SamplingParameters, limits: Limits, *, stream: bool, n_probs: int, ends: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Return how an answer is made, under llama-server's names.
+
+    Args:
+        sampling: how tokens are chosen.
+        limits: when the answer ends.
+        stream: whether it is streamed.
+        n_probs: how many likely tokens are told.
+        ends: the tokens that end an answer, which never come where the limits say to go on after them.
+    """
     limit = -1 if limits.max_tokens is None else limits.max_tokens
+    bias = {**sampling.logit_bias, **dict.fromkeys(ends if limits.ignore_end else (), -math.inf)}
     return {
         "seed": 2**32 - 1 if sampling.seed is None else sampling.seed,
         "temperature": sampling.temperature,
@@ -247,6 +203,12 @@ def settings_of(sampling: SamplingParameters, limits: Limits, *, stream: bool, n
         "mirostat": sampling.mirostat,
         "mirostat_tau": sampling.mirostat_tau,
         "mirostat_eta": sampling.mirostat_eta,
+        "adaptive_target": sampling.adaptive_target,
+        "adaptive_decay": sampling.adaptive_decay,
+        # JSON has no infinity; null is what llama-server writes for it.
+        "logit_bias": [
+            {"token": token, "bias": value if math.isfinite(value) else None} for token, value in bias.items()
+        ],
         "samplers": list(sampling.order),
         "stop": list(limits.stop),
         "max_tokens": limit,
@@ -257,17 +219,24 @@ def settings_of(sampling: SamplingParameters, limits: Limits, *, stream: bool, n
     }
 
 
-def _joined(chat: Chat, parts: Sequence[Any]) -> tuple[int, ...]:
-    """Return the tokens of a prompt that is given in texts and tokens."""
-    tokens: list[int] = []
-    for number, part in enumerate(parts):
-        if isinstance(part, int):
-            tokens.append(part)
-        elif isinstance(part, str):
-            tokens += chat.model.tokenize(part, add_special=number == 0 and chat.model.add_bos)
-        else:
-            raise ApiError(400, f"prompt[{number}] must be a text or a token.", param=f"prompt[{number}]")
-    return tuple(tokens)
+def _by_token(piece: Text) -> Iterator[tuple[str, tuple[TokenLogprob, ...]]]:
+    """Yield the text of each token with it, where tokens are told: llama-server's clients look for one in a chunk."""
+    told = 0
+    for token in piece.logprobs:
+        end = max(min(token.end - piece.at, len(piece.text)), told)
+        yield piece.text[told:end], (token,)
+        told = end
+    if told < len(piece.text):
+        yield piece.text[told:], ()
+
+
+def _at(value: Any, path: str) -> list[Any]:
+    """Return what stands at a path such as `generation_settings/n_predict`, in a list; an empty one for nothing."""
+    for key in path.split("/"):
+        if not isinstance(value, dict) or key not in value:
+            return []
+        value = value[key]
+    return [value]
 
 
 def _stop_type(finish: Finish) -> str:

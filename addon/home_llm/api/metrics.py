@@ -3,6 +3,7 @@
 Source: tools/server/README.md of llama.cpp, `GET /metrics`.
 """
 
+import time
 from collections.abc import Iterator
 
 import flask
@@ -51,10 +52,16 @@ def create_blueprint(runtime: Runtime) -> flask.Blueprint:
     routes = flask.Blueprint("metrics", __name__)
     registry = CollectorRegistry()
     registry.register(_EngineCollector(runtime))
+    started = str(int(time.time()))
 
     @routes.get("/metrics")
     @documented("Read Prometheus metrics", tag="llama-server", media="text/plain")
     def metrics() -> flask.typing.ResponseReturnValue:
-        return flask.Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        # The header is llama-server's.
+        return flask.Response(
+            generate_latest(registry),
+            headers={"Process-Start-Time-Unix": started},
+            content_type=CONTENT_TYPE_LATEST,
+        )
 
     return routes

@@ -9,7 +9,7 @@ from home_llm.api.admission import Admission, Place
 from home_llm.api.anthropic import model_entry, model_page
 from home_llm.api.body import read
 from home_llm.api.errors import ApiError, is_anthropic
-from home_llm.api.openai_answers import timings_of, usage_of
+from home_llm.api.openai_answers import input_tokens, timings_of, usage_of
 from home_llm.api.openai_chat import ChatWriter
 from home_llm.api.openai_completions import CompletionWriter
 from home_llm.api.openai_request import StreamFields
@@ -26,26 +26,38 @@ _HELLO = {"messages": [{"role": "user", "content": "Good morning"}], "max_tokens
 
 
 def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
-    """Return the routes under `/v1`."""
-    routes = flask.Blueprint("openai", __name__, url_prefix="/v1")
+    """Return the routes under `/v1`, and those that llama-server has without it too."""
+    routes = flask.Blueprint("openai", __name__)
 
+    @routes.post("/v1/chat/completions")
     @routes.post("/chat/completions")
     @documented("Answer a conversation", tag=_TAG, body=WebuiChatBody, example=_HELLO, streams=True)
     def chat_completions() -> flask.typing.ResponseReturnValue:
         body = read(WebuiChatBody)
         request = body.request()
         with admission.enter() as place:
-            several = Several([_chat_choices(runtime.chat(), request)], body.choices)
+            chat = runtime.chat()
+            prompt = chat.render(request) if body.verbose else None
+            several = Several([_chat_choices(chat, request)], body.choices)
             writer = ChatWriter(
                 model_name(runtime),
                 usage=body.wants_usage,
                 logprobs=request.logprobs is not None,
                 choices=body.choices,
                 legacy=body.legacy,
+                prompt=prompt,
             )
             return _answer(body, several, writer, place)
 
-    @routes.post("/internal/warm")
+    @routes.post("/v1/chat/completions/input_tokens")
+    @routes.post("/chat/completions/input_tokens")
+    @documented("Count the tokens of a conversation", tag="llama-server", body=WebuiChatBody, example=_HELLO)
+    def count_tokens() -> flask.typing.ResponseReturnValue:
+        request = read(WebuiChatBody).request()
+        with admission.enter():
+            return input_tokens(runtime.chat().count(request))
+
+    @routes.post("/v1/internal/warm")
     @documented("Read a prompt into the cache", tag="Home LLM", body=WebuiChatBody, example=_HELLO)
     def warm() -> flask.typing.ResponseReturnValue:
         request = read(WebuiChatBody).request()
@@ -58,7 +70,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
             "timings": timings_of(finish),
         }
 
-    @routes.post("/completions")
+    @routes.post("/v1/completions")
     @documented(
         "Continue a text",
         tag=_TAG,
@@ -82,13 +94,14 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
             )
             return _answer(body, several, writer, place)
 
+    @routes.get("/v1/models")
     @routes.get("/models")
     @documented("List the model that answers", tag=_TAG)
     def models() -> flask.typing.ResponseReturnValue:
         found = _models(runtime)
         return model_page(found) if is_anthropic() else {"object": "list", "data": found}
 
-    @routes.get("/models/<path:name>")
+    @routes.get("/v1/models/<path:name>")
     @documented("Look at one model", tag=_TAG)
     def model(name: str) -> flask.typing.ResponseReturnValue:
         for entry in _models(runtime):

@@ -32,9 +32,12 @@ class Writer:
         return {**self.head, "object": kind, "system_fingerprint": None, "choices": choices, **extra}
 
     def ended(self, index: int, finish: Finish) -> dict[str, Any] | None:
-        """Note that an answer has ended; return the usage that is told after the last one, where it is asked for."""
+        """Note that an answer has ended; return what is told after the last one, where it is asked for."""
         self._finishes[index] = finish
-        return self.usage() if self._usage and len(self._finishes) == self.count else None
+        if not self._usage or len(self._finishes) < self.count:
+            return None
+        # llama-server's clients look for the timings here.
+        return {"usage": self.usage(), "timings": timings_of(self._finishes[0])}
 
     def usage(self) -> dict[str, Any]:
         """Return the usage of all answers, when all have ended."""
@@ -51,6 +54,11 @@ def finish_reason(finish: Finish, *, calls: str | None = None) -> str:
     if calls is not None:
         return calls
     return "length" if finish.reason is FinishReason.LENGTH else "stop"
+
+
+def input_tokens(count: int) -> dict[str, Any]:
+    """Return OpenAI's answer to the question how many tokens a prompt has."""
+    return {"object": "response.input_tokens", "input_tokens": count}
 
 
 def usage_of(finish: Finish) -> dict[str, Any]:
@@ -71,24 +79,26 @@ def usage_fields(usage: Usage) -> dict[str, Any]:
 def timings_of(finish: Finish) -> dict[str, Any]:
     """Return llama-server's timings, and what it waited and was forced to."""
     timings = finish.timings
+    # Rates are those of the milliseconds as they are told, so that who divides them gets the same.
+    prompt_ms, predicted_ms = round(timings.prompt_ms, 3), round(timings.predicted_ms, 3)
     return {
         "cache_n": timings.cache_n,
         "prompt_n": timings.prompt_n,
-        "prompt_ms": round(timings.prompt_ms, 3),
-        "prompt_per_token_ms": _each(timings.prompt_n, timings.prompt_ms),
-        "prompt_per_second": _rate(timings.prompt_n, timings.prompt_ms),
+        "prompt_ms": prompt_ms,
+        "prompt_per_token_ms": _each(timings.prompt_n, prompt_ms),
+        "prompt_per_second": _rate(timings.prompt_n, prompt_ms),
         "predicted_n": timings.predicted_n,
-        "predicted_ms": round(timings.predicted_ms, 3),
-        "predicted_per_token_ms": _each(timings.predicted_n - 1, timings.predicted_ms),
-        "predicted_per_second": _rate(timings.predicted_n - 1, timings.predicted_ms),
+        "predicted_ms": predicted_ms,
+        "predicted_per_token_ms": _each(timings.predicted_n - 1, predicted_ms),
+        "predicted_per_second": _rate(timings.predicted_n - 1, predicted_ms),
         "queue_ms": round(timings.queue_ms, 3),
         "forced_n": timings.forced_n,
     }
 
 
 def _rate(count: int, milliseconds: float) -> float:
-    return round(1000 * count / milliseconds, 2) if milliseconds > 0 and count > 0 else 0.0
+    return 1000 / milliseconds * count if milliseconds > 0 and count > 0 else 0.0
 
 
 def _each(count: int, milliseconds: float) -> float:
-    return round(milliseconds / count, 3) if count > 0 else 0.0
+    return milliseconds / count if count > 0 else 0.0

@@ -26,12 +26,22 @@ class ChatWriter(Writer):
         logprobs: whether the log-probabilities of the content's tokens are told.
         choices: how many answers there are.
         legacy: write a call as `function_call`, for clients that asked with `functions`; there is one at most.
+        prompt: what the model reads, where an answer in one piece shall tell it.
     """
 
     def __init__(
-        self, model: str, *, usage: bool, logprobs: bool = False, choices: int = 1, legacy: bool = False
+        self,
+        model: str,
+        *,
+        usage: bool,
+        logprobs: bool = False,
+        choices: int = 1,
+        legacy: bool = False,
+        prompt: str | None = None,
     ) -> None:
         super().__init__(model, prefix="chatcmpl", usage=usage, choices=choices)
+        # As llama-server names it.
+        self._told = {} if prompt is None else {"__verbose": {"prompt": prompt}}
         self._logprobs = logprobs
         self._legacy = legacy
         self._calls: Counter[int] = Counter()
@@ -63,8 +73,8 @@ class ChatWriter(Writer):
             case Finish():
                 reason = self._reason(event, has_calls=self._calls[index] > 0)
                 yield self._delta(index, {}, reason, tokens=event.logprobs, timings=timings_of(event))
-                if usage := self.ended(index, event):
-                    yield self.chunk(_CHUNK, [], usage=usage)
+                if last := self.ended(index, event):
+                    yield self.chunk(_CHUNK, [], **last)
 
     def whole(self, answers: Sequence[Answer]) -> dict[str, Any]:
         """Return the answers in one piece."""
@@ -72,7 +82,8 @@ class ChatWriter(Writer):
         finishes = [answer.end for answer in answers]
         for index, finish in enumerate(finishes):
             self.ended(index, finish)
-        return self.chunk("chat.completion", choices, usage=self.usage(), timings=timings_of(finishes[0]))
+        timings = timings_of(finishes[0])
+        return self.chunk("chat.completion", choices, usage=self.usage(), timings=timings, **self._told)
 
     def _choice(self, index: int, answer: Answer) -> dict[str, Any]:
         message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import pydantic
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from home_llm.api.errors import ApiError
 from home_llm.api.openai_answers import Writer, finish_reason, timings_of
@@ -26,7 +26,7 @@ class CompletionBody(StreamFields):
     """Body of `POST /v1/completions`."""
 
     prompt: str | list[int] | list[str] | list[list[int]]
-    max_tokens: MaxTokens = 512
+    max_tokens: MaxTokens = Field(512, validation_alias=AliasChoices("max_tokens", "n_predict"))
     best_of: Annotated[int, Field(ge=1)] | None = None
     echo: bool | None = None
     suffix: str | None = None
@@ -125,8 +125,8 @@ class CompletionWriter(Writer):
             case Finish():
                 reason = finish_reason(event)
                 yield self._text(index, self._after, reason, tokens=event.logprobs, timings=timings_of(event))
-                if usage := self.ended(index, event):
-                    yield self.chunk("text_completion", [], usage=usage)
+                if last := self.ended(index, event):
+                    yield self.chunk("text_completion", [], **last)
             case _:
                 return
 

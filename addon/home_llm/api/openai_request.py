@@ -124,6 +124,9 @@ class ChatBody(StreamFields):
     enable_thinking: bool | None = None
     reasoning_effort: str | None = None
     chat_template_kwargs: dict[str, Any] | None = None
+    add_generation_prompt: bool | None = None
+    verbose: bool | None = None
+    continue_final_message: bool | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     home_llm: Extension = Extension()
@@ -157,11 +160,26 @@ class ChatBody(StreamFields):
             tool_markup=extension.tool_markup,
             render_tools=extension.render_tools,
             allowed_values=extension.values(),
-            template_arguments=template_arguments(
-                self.chat_template_kwargs, thinking=self.enable_thinking, effort=self.reasoning_effort
-            ),
+            template_arguments=self._template_arguments(),
             logprobs=self._logprobs(),
+            continuing="rest" if self.continue_final_message else None,
         )
+
+    def _template_arguments(self) -> dict[str, Any]:
+        arguments = template_arguments(
+            self.chat_template_kwargs, thinking=self.enable_thinking, effort=self.reasoning_effort
+        )
+        if self.continue_final_message:
+            if self.add_generation_prompt:
+                raise ApiError(
+                    400,
+                    "continue_final_message goes on with a message, and add_generation_prompt begins another one: "
+                    "send one of them.",
+                    param="continue_final_message",
+                )
+        elif self.add_generation_prompt is False:
+            arguments["add_generation_prompt"] = False
+        return arguments
 
     def _choice(self) -> ToolChoice:
         if not self.legacy:

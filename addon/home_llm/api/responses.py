@@ -13,7 +13,7 @@ import flask
 from home_llm.api.admission import Admission
 from home_llm.api.body import read
 from home_llm.api.openai import model_name
-from home_llm.api.openai_answers import timings_of
+from home_llm.api.openai_answers import input_tokens, timings_of
 from home_llm.api.openai_logprobs import chat_logprobs
 from home_llm.api.openapi import documented
 from home_llm.api.replies import NAMED, drain, stream
@@ -25,9 +25,10 @@ from home_llm.runtime import Runtime
 
 
 def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
-    """Return the route."""
-    routes = flask.Blueprint("responses", __name__, url_prefix="/v1")
+    """Return the routes."""
+    routes = flask.Blueprint("responses", __name__)
 
+    @routes.post("/v1/responses")
     @routes.post("/responses")
     @documented(
         "Answer, in OpenAI's newer shape",
@@ -45,6 +46,14 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
             if body.stream:
                 return place.keep_until_closed(stream(reply, writer, NAMED))
             return writer.whole(drain(reply))
+
+    @routes.post("/v1/responses/input_tokens")
+    @routes.post("/responses/input_tokens")
+    @documented("Count the tokens of what is asked", tag="OpenAI", body=ResponseBody, example={"input": "Good morning"})
+    def count_tokens() -> flask.typing.ResponseReturnValue:
+        request = read(ResponseBody).request()
+        with admission.enter():
+            return input_tokens(runtime.chat().count(request))
 
     return routes
 

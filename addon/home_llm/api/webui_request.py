@@ -99,7 +99,7 @@ class WebuiChatBody(_Options, ChatBody):
         request = self._applied(super().request())
         template = self._template()
         stops = (f"\n{self._user}:", f"\n{self._bot}:") if template is not None and template == self._transcript else ()
-        last = request.messages[-1]
+        last, continuing = request.messages[-1], request.continuing
         arguments = dict(request.template_arguments)
         if self.preserve_thinking is not None:
             arguments["preserve_thinking"] = self.preserve_thinking
@@ -111,7 +111,7 @@ class WebuiChatBody(_Options, ChatBody):
             template=template,
             template_arguments=arguments,
             limits=dataclasses.replace(request.limits, stop=(*request.limits.stop, *stops)),
-            continuing="whole" if self.continue_ and last.role == "assistant" and not last.tool_calls else None,
+            continuing="whole" if self.continue_ and last.role == "assistant" and not last.tool_calls else continuing,
         )
 
     @property

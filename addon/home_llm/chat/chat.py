@@ -143,7 +143,8 @@ class Chat:
         before = request.messages[-1].content if request.continuing == "whole" else ""
         if frame is not None:
             return Reply(generation, parser, frame.parser(tools), before=before)
-        splitter = ReasoningSplitter(thinking=_opens(prompt, thoughts), thoughts=thoughts)
+        over = prompt.endswith(thoughts.closing)
+        splitter = ReasoningSplitter(thinking=_opens(prompt, thoughts), over=over, thoughts=thoughts)
         return Reply(generation, parser, splitter, before=before)
 
     def complete(self, request: CompletionRequest) -> Reply:
@@ -152,6 +153,24 @@ class Chat:
         Raises:
             RequestError: something in it is wrong; nothing has been generated.
             EngineClosedError: the model has been unloaded.
+        """
+        wanted = GenerationRequest(
+            prompt=tuple(self.prompt_tokens(request)),
+            max_tokens=request.limits.max_tokens,
+            sampling=request.sampling,
+            constraint=request.constraint,
+            stop=request.limits.stop,
+            visible_tokens=self._tokens_of(self._special_texts if request.special_tokens else ()),
+            ignore_end=request.limits.ignore_end,
+            logprobs=request.logprobs,
+        )
+        return Reply(self._submit(wanted, param="prompt"), None, None)
+
+    def prompt_tokens(self, request: CompletionRequest) -> list[int]:
+        """Return the tokens of the prompt of a completion request, as the model reads it.
+
+        Raises:
+            RequestError: there is none, or the model does not have one of them.
         """
         if isinstance(request.prompt, str):
             add_bos = request.add_bos and self.model.add_bos and not request.prompt.startswith(self._bos or "\0")
@@ -166,17 +185,7 @@ class Chat:
             tokens = [self.model.bos]
         if request.truncation is not None:
             tokens = tokens[-prompt_room(request.truncation, request.limits, self.engine.n_ctx) :]
-        wanted = GenerationRequest(
-            prompt=tuple(tokens),
-            max_tokens=request.limits.max_tokens,
-            sampling=request.sampling,
-            constraint=request.constraint,
-            stop=request.limits.stop,
-            visible_tokens=self._tokens_of(self._special_texts if request.special_tokens else ()),
-            ignore_end=request.limits.ignore_end,
-            logprobs=request.logprobs,
-        )
-        return Reply(self._submit(wanted, param="prompt"), None, None)
+        return tokens
 
     def _beginning(self, request: ChatRequest) -> tuple[int, ...]:
         """Return the tokens that prompts begin with which go on from the messages of a request.
@@ -254,19 +263,26 @@ class Chat:
         if request.continuing:
             return self._render_continued(request, template, markup)
         try:
-            return render_prompt(request, tools, markup=markup, template=template, guard=self._guard.mark)
+            prompt = render_prompt(request, tools, markup=markup, template=template, guard=self._guard.mark)
         except TemplateError as error:
             raise RequestError(f"{error}.", "messages") from error
+        thoughts = template.thoughts or THINK
+        if request.template_arguments.get("enable_thinking") is False and _opens(prompt, thoughts):
+            # A template that knows no way not to think: the thoughts end where they begin.
+            prompt += thoughts.closing
+        return prompt
 
     def _render_continued(self, request: ChatRequest, template: ChatTemplate, markup: Markup) -> str:
         """Return the prompt up to the end of the last message, which the assistant goes on with."""
         *before, last = request.messages
-        if last.role != "assistant":
-            raise RequestError("Only a last message of the assistant can be continued.", "messages")
+        if last.role != "assistant" or last.tool_calls:
+            raise RequestError("Only a last message of the assistant without calls can be continued.", "messages")
         prompt = self._render(dataclasses.replace(request, messages=tuple(before), continuing=None), template, markup)
         thoughts = template.thoughts or THINK
         if _opens(prompt, thoughts):
-            prompt += f"{last.reasoning or ''}{thoughts.closing}\n\n"
+            prompt += f"{last.reasoning or ''}{thoughts.closing}"
+        if prompt.endswith(thoughts.closing):
+            prompt += "\n\n"
         frame = _frame(template)
         return prompt + ("" if frame is None else frame.opening) + last.content
 

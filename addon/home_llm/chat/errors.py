@@ -23,7 +23,7 @@ class PromptTooLongError(RequestError):
 
     def __init__(self, n_prompt_tokens: int, n_ctx: int, param: str) -> None:
         super().__init__(
-            f"The prompt has {n_prompt_tokens} tokens and the context holds {n_ctx}. "
+            f"The prompt has {n_prompt_tokens} tokens, which exceeds the available context size of {n_ctx}. "
             "Shorten it, expose fewer entities, or set a larger context size.",
             param,
         )

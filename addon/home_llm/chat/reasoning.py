@@ -47,13 +47,14 @@ class ReasoningSplitter:
 
     Args:
         thinking: whether the prompt has already opened the block.
+        over: whether the prompt has already closed it.
         thoughts: what is around thoughts.
     """
 
-    def __init__(self, *, thinking: bool, thoughts: Thoughts = THINK) -> None:
+    def __init__(self, *, thinking: bool, over: bool = False, thoughts: Thoughts = THINK) -> None:
         self._scanner = BlockScanner(thoughts.opening, thoughts.closing, inside=thinking)
         # The blank lines between the block and the answer belong to neither.
-        self._trim = False
+        self._trim = over
 
     def feed(self, text: str) -> Iterator[Text | Reasoning]:
         """Yield what is certain now."""

@@ -82,7 +82,7 @@ class ChatTemplate:
         self.tools_in_message = _TOOLS_IN_MESSAGE.search(source) is not None
         self.short_ids = _SHORT_IDS.search(source) is not None
         self._tokens = {"bos_token": bos, "eos_token": eos}
-        # Firefunction's want the tools as a text, and the time.
+        # Firefunction's want the tools as a text, and the date.
         self._wants_functions = "functions" in variables and not self.knows_tools
 
     def render(
@@ -101,12 +101,14 @@ class ChatTemplate:
         variables: dict[str, Any] = {
             **self._tokens,
             "add_generation_prompt": True,
+            # Llama 3's take a day in 2024 where nobody tells them.
+            "date_string": _strftime_now("%d %b %Y"),
             **arguments,
             "messages": list(messages),
             "tools": list(tools) or None,
         }
         if self._wants_functions:
-            now = _strftime_now("%Y-%m-%d %H:%M")
+            now = _strftime_now("%b %d %Y")
             variables = {"functions": _tojson(list(tools), indent=4), "datetime": now, **variables}
         try:
             try:

@@ -13,7 +13,7 @@ from home_llm.llama.context import (
 )
 from home_llm.llama.embedder import Embedder, dimensions
 from home_llm.llama.library import build_info
-from home_llm.llama.model import Model, ModelLoadError
+from home_llm.llama.model import InfillTokens, Model, ModelLoadError
 from home_llm.llama.sampler import DEFAULT_ORDER, Sampler, SamplingParameters
 from home_llm.llama.vocabulary import constraint_tokenizer
 
@@ -28,6 +28,7 @@ __all__ = [
     "DecodeAbortedError",
     "DecodeError",
     "Embedder",
+    "InfillTokens",
     "Model",
     "ModelLoadError",
     "Sampler",

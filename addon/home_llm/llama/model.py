@@ -3,6 +3,7 @@
 import ctypes
 import functools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,25 @@ from home_llm.llama import library
 
 class ModelLoadError(Exception):
     """llama.cpp could not load the file; the text is its own reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class InfillTokens:
+    """The tokens between which a model fills in what is missing.
+
+    Attributes:
+        prefix: before what comes before the gap.
+        suffix: before what comes after it.
+        middle: before what belongs into it.
+        repository: before the name of what all files belong to, or -1.
+        file: before the name of a file, or -1.
+    """
+
+    prefix: int
+    suffix: int
+    middle: int
+    repository: int
+    file: int
 
 
 class Model:
@@ -93,6 +113,18 @@ class Model:
         """Every token that ends a generation, the EOS token first."""
         ends = [token for token in range(self.n_vocab) if llama_cpp.llama_vocab_is_eog(self.vocab, token)]
         return tuple(sorted(ends, key=lambda token: token != self.eos))
+
+    @functools.cached_property
+    def infill(self) -> InfillTokens | None:
+        """The tokens for filling in, or None where the model was not trained for it."""
+        tokens = InfillTokens(
+            llama_cpp.llama_vocab_fim_pre(self.vocab),
+            llama_cpp.llama_vocab_fim_suf(self.vocab),
+            llama_cpp.llama_vocab_fim_mid(self.vocab),
+            llama_cpp.llama_vocab_fim_rep(self.vocab),
+            llama_cpp.llama_vocab_fim_sep(self.vocab),
+        )
+        return tokens if min(tokens.prefix, tokens.suffix, tokens.middle) >= 0 else None
 
     def tokenize(self, text: str, *, add_special: bool = False, parse_special: bool = True) -> list[int]:
         """Return the tokens of `text`.

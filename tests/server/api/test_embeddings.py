@@ -109,6 +109,20 @@ def test_inputs(served: Served) -> None:
     assert np.allclose(vectors(served, [text, "cheese"])[0], alone, atol=1e-4)
 
 
+def test_mixed_inputs(served: Served) -> None:
+    """Texts and tokens of one input may be mixed, and a text may stand in an object, as llama-server has it."""
+    text = "the hall light"
+    tokens = served.post("/tokenize", {"content": text}).json["tokens"]
+    (alone,) = vectors(served, text)
+    rest = served.post("/detokenize", {"tokens": tokens[1:]}).json["content"]
+    parts = [{"type": "text", "text": "the "}, {"type": "text", "text": "hall light"}]
+    given = [{"prompt_string": text}, {"content": parts}, [tokens[0], rest], tokens, text]
+    for vector in vectors(served, given):
+        assert np.allclose(alone, vector, atol=1e-4)
+    (mixed,) = vectors(served, [tokens[0], rest])
+    assert np.allclose(alone, mixed, atol=1e-4)
+
+
 def test_base64(served: Served) -> None:
     """In base64 a vector is its components as little-endian 32-bit floats."""
     text = served.post(ROUTE, {"input": "hello", "encoding_format": "base64"}).json["data"][0]["embedding"]
@@ -149,7 +163,10 @@ def test_llama_servers_route(served: Served) -> None:
         ({"input": []}, "input"),
         ({"input": [[]]}, "input"),
         ({"input": ["a", ""]}, "input[1]"),
-        ({"input": [1, "a"]}, "input"),
+        ({"input": [1, ["a"]]}, "input[1]"),
+        ({"input": {"content": "a"}}, "input"),
+        ({"input": {"content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}}, "input"),
+        ({"input": {"prompt_string": "a", "multimodal_data": ["AAAA"]}}, "input"),
         ({"input": {}}, "input"),
         ({"input": [-1]}, "input"),
         ({"input": [10**7]}, "input"),

@@ -46,7 +46,7 @@ CALL = (
 FINISH = f'{START}{{}}, "finish_reason": "%s"{REST}, "timings": {{#}}}}'
 USAGE = (
     f'data: {{{HEAD}, "system_fingerprint": null, "choices": [], "usage": {{"prompt_tokens": #, '
-    '"completion_tokens": #, "total_tokens": #, "prompt_tokens_details": {"cached_tokens": #}}}'
+    '"completion_tokens": #, "total_tokens": #, "prompt_tokens_details": {"cached_tokens": #}}, "timings": {#}}'
 )
 DONE = "data: [DONE]"
 

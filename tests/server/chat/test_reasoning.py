@@ -30,3 +30,10 @@ def test_split(text: str, thinking: bool, expected: tuple[str, str]) -> None:
     for place in range(len(text) + 1):
         assert split([text[:place], text[place:]], thinking=thinking) == expected
     assert split(list(text), thinking=thinking) == expected
+
+
+def test_what_follows_thoughts_that_the_prompt_has_ended() -> None:
+    """The blank lines after the end of thoughts are no part of the answer, also where that end stands in the prompt."""
+    splitter = ReasoningSplitter(thinking=False, over=True)
+    assert list(splitter.feed("\n")) == []
+    assert list(splitter.feed("\nHello.\n")) == [Text("Hello.\n")]
