@@ -1,7 +1,8 @@
-"""llama.cpp's own test data: the models' chat templates and vocabularies, from llama-cpp-python's source distribution.
+"""llama.cpp's own test data, from llama-cpp-python's source distribution.
 
-The wheel that is installed here was built from that archive, but does not hold them. It is fetched from the package
-index once, checked against the hash of the lock file, and what is needed of it is kept in `.cache`.
+These are the models' chat templates and vocabularies, and the tests of llama-server. The wheel that is installed here
+was built from that archive, but does not hold them. It is fetched from the package index once, checked against the hash
+of the lock file, and what is needed of it is kept in `.cache`.
 """
 
 import hashlib
@@ -15,8 +16,10 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGE = "llama-cpp-python"
 _LOCKED = re.compile(rf"^{_PACKAGE}==(\S+) \\\n\s+--hash=sha256:([0-9a-f]+)", re.MULTILINE)
-_WANTED = "/vendor/llama.cpp/models/"
 _TIMEOUT_SECONDS = 600
+
+# What is kept, by the name that it has here.
+_WANTED = {"models": "/vendor/llama.cpp/models/", "server-tests": "/vendor/llama.cpp/tools/server/tests/"}
 
 
 class SourcesError(Exception):
@@ -29,27 +32,41 @@ def llama_cpp_models() -> Path:
     Raises:
         SourcesError: they are not here and cannot be fetched.
     """
+    return _folder("models")
+
+
+def llama_cpp_server_tests() -> Path:
+    """Return the folder `tools/server/tests` of llama.cpp's sources.
+
+    Raises:
+        SourcesError: they are not here and cannot be fetched.
+    """
+    return _folder("server-tests")
+
+
+def _folder(wanted: str) -> Path:
     version, sha256 = _locked()
     cache = _ROOT / ".cache"
-    folder = cache / f"{_PACKAGE}-{version}-models"
-    if folder.is_dir():
-        return folder
+    folders = {name: cache / f"{_PACKAGE}-{version}-{name}" for name in _WANTED}
+    if folders[wanted].is_dir():
+        return folders[wanted]
     cache.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".sources-") as scratch:
         try:
             archive = _fetch(version, sha256, Path(scratch))
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise SourcesError(
-                f"The chat templates and vocabularies of llama.cpp are test data from the source distribution of "
-                f"{_PACKAGE} {version}, which cannot be fetched: {error}. Run the test once where the package index "
-                f"can be reached; they then stay in {folder}."
+                f"The chat templates, vocabularies and server tests of llama.cpp are test data from the source "
+                f"distribution of {_PACKAGE} {version}, which cannot be fetched: {error}. Run the test once where the "
+                f"package index can be reached; they then stay in {cache}."
             ) from error
-        unpacked = Path(scratch) / "models"
-        _unpack(archive, unpacked)
-        # Another run may have been faster.
-        if not folder.is_dir():
-            unpacked.replace(folder)
-    return folder
+        for name, folder in folders.items():
+            unpacked = Path(scratch) / name
+            _unpack(archive, _WANTED[name], unpacked)
+            # Another run may have been faster.
+            if not folder.is_dir():
+                unpacked.replace(folder)
+    return folders[wanted]
 
 
 def _locked() -> tuple[str, str]:
@@ -74,11 +91,12 @@ def _fetch(version: str, sha256: str, folder: Path) -> Path:
     return archive
 
 
-def _unpack(archive: Path, folder: Path) -> None:
+def _unpack(archive: Path, wanted: str, folder: Path) -> None:
+    """Unpack the files of one folder of the archive."""
     with tarfile.open(archive) as sources:
         for member in sources:
-            _, wanted, name = member.name.partition(_WANTED)
-            content = sources.extractfile(member) if wanted and member.isfile() else None
+            _, found, name = member.name.partition(wanted)
+            content = sources.extractfile(member) if found and member.isfile() else None
             if content is None:
                 continue
             path = folder / name

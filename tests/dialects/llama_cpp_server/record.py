@@ -1,0 +1,46 @@
+"""Runs all of llama.cpp's server tests and writes down those that pass; run it when llama.cpp has another version.
+
+usage, from the repository's root, with the Python that runs the tests of clients:
+
+    PYTHONPATH=tests/helpers PYTHON tests/dialects/llama_cpp_server/record.py llama-server    # reference.txt
+    PYTHONPATH=tests/helpers PYTHON tests/dialects/llama_cpp_server/record.py home-llm        # floor.txt
+
+`home-llm` runs the tests twice, and keeps what passes both times. It tells what llama-server passes and it does not.
+"""
+
+import sys
+import time
+
+from llama_server_tests import FOLDER, Outcome, Peer, read_exceptions, read_ids, run_server_tests
+
+_LISTS: dict[Peer, tuple[str, int]] = {"llama-server": ("reference.txt", 1), "home-llm": ("floor.txt", 1)}
+
+
+def main(peer: Peer) -> None:
+    """Run the tests and write the list."""
+    name, times = _LISTS[peer]
+    runs: list[dict[str, Outcome]] = []
+    for _ in range(times):
+        started = time.monotonic()
+        runs.append(run_server_tests(peer))
+        counts = [sum(each.outcome == word for each in runs[-1].values()) for word in ("passed", "failed", "skipped")]
+        passed, failed, skipped = counts
+        print(f"{peer}: {passed} passed, {failed} failed, {skipped} skipped in {time.monotonic() - started:.0f} s")
+    known = read_exceptions()
+    passing = sorted(
+        test
+        for test in runs[0]
+        if all(test in run and run[test].passed for run in runs)
+        and (peer == "llama-server" or not ({test, test.partition("::")[0]} & set(known)))
+    )
+    (FOLDER / name).write_text("".join(f"{test}\n" for test in passing), "utf-8")
+    if peer == "llama-server":
+        return
+    for test in sorted(set(read_ids("reference.txt")) - set(passing)):
+        reason = next((run[test].reason for run in runs if test in run and not run[test].passed), "not run")
+        print(f"{'known' if {test, test.partition('::')[0]} & set(known) else 'OPEN '} {test}: {reason}")
+
+
+if __name__ == "__main__":
+    (wanted,) = (peer for peer in _LISTS if peer == sys.argv[1])
+    main(wanted)
