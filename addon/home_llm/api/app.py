@@ -5,6 +5,7 @@ import flask
 from home_llm import __version__
 from home_llm.api import (
     anthropic,
+    cors,
     embeddings,
     errors,
     llama_server,
@@ -42,6 +43,8 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     app.json.sort_keys = False  # type: ignore[attr-defined]
     errors.register(app)
     Keys(api_key, admin_key).register(app)
+    if api_key:
+        cors.register(app)
     admission = Admission(places)
     app.register_blueprint(openai.create_blueprint(runtime, admission))
     app.register_blueprint(responses.create_blueprint(runtime, admission))

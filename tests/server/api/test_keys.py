@@ -64,3 +64,25 @@ def test_posts_are_guarded(keyed: Served) -> None:
     for path in ("/v1/internal/model/load", "/v1/internal/model/unload"):
         assert keyed.post(path, {"model_name": "embedded"}, Authorization="Bearer api-key").status == 401
     assert keyed.get("/health").json["status"] == "ok"
+
+
+def test_pages_of_other_sites(keyed: Served, served: Served) -> None:
+    """Where a key guards the answers, scripts of any page may read them, also what is wrong; else none may."""
+    origin = "https://chat.example"
+    asked = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization"}
+    before = keyed.request("OPTIONS", "/v1/chat/completions", None, Origin=origin, **asked)
+    assert before.status == 200
+    assert "Authorization" in before.headers["Access-Control-Allow-Headers"]
+    assert "POST" in before.headers["Access-Control-Allow-Methods"]
+    right = keyed.get("/v1/models", Origin=origin, Authorization="Bearer api-key")
+    wrong = keyed.get("/v1/models", Origin=origin)
+    assert (right.status, wrong.status) == (200, 401)
+    for answer in (before, right, wrong):
+        assert answer.headers["Access-Control-Allow-Origin"] == origin
+        assert "Origin" in answer.headers["Vary"]
+    for answer in (
+        keyed.get("/health"),
+        served.get("/v1/models", Origin=origin),
+        served.request("OPTIONS", "/v1/models", None, Origin=origin, **asked),
+    ):
+        assert not [name for name in answer.headers if name.startswith("Access-Control")]
