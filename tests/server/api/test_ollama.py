@@ -179,29 +179,22 @@ def test_tools_and_results(served: Served) -> None:
 
 
 def test_calls(served: Served) -> None:
-    """A call that the model chose comes whole, with an object as its arguments, in a line before the last."""
-    rooms = {"type": "object", "properties": {"name": {"enum": ["hall", "garden", "kitchen"]}}, "required": ["name"]}
+    """A call comes whole, with an object as its arguments, in a line before the last."""
+    rooms = {"type": "object", "properties": {"name": {"enum": ["kitchen"]}}, "required": ["name"]}
     tools = [{"type": "function", "function": {"name": "turn_on", "description": "Light a room", "parameters": rooms}}]
-    messages: list[dict[str, Any]] = [{"role": "system", "content": "You are a house."}]
-    for room in ("hall", "garden", "hall"):
-        call = {"function": {"name": "turn_on", "arguments": {"name": room}}}
-        messages += [
-            {"role": "user", "content": f"turn on the {room} light"},
-            {"role": "assistant", "content": "", "tool_calls": [call]},
-            {"role": "tool", "content": "ok"},
-            {"role": "assistant", "content": "Done."},
-        ]
-    messages.append({"role": "user", "content": "turn on the kitchen light"})
-    options = {"temperature": 0, "num_predict": 60}
-    first, *_, end = lines(chat(served, messages=messages, tools=tools, options=options, stream=True))
+    # Whether to call is the model's choice: a call, or else the number 7, which is banned.
+    (seven,) = served.post("/tokenize", {"content": "7"}).json["tokens"]
+    options = {"temperature": 0, "num_predict": 60, "custom_token_bans": str(seven)}
+    request = {"tools": tools, "format": {"const": 7}, "options": options}
+    first, *_, end = lines(chat(served, **request, stream=True))
     (call,) = first["message"]["tool_calls"]
     assert call["function"] == {"index": 0, "name": "turn_on", "arguments": {"name": "kitchen"}}
     assert first["message"]["content"] == ""
     assert first["done"] is False
-    assert (end["done"], end["done_reason"]) == (True, "stop")
+    assert end["done"] is True
     assert "tool_calls" not in end["message"]
-    whole = chat(served, messages=messages, tools=tools, options=options).json["message"]
-    assert whole["tool_calls"][0]["function"]["name"] == "turn_on"
+    whole = chat(served, **request).json["message"]
+    assert whole["tool_calls"][0]["function"] == call["function"]
 
 
 def test_options(served: Served) -> None:
