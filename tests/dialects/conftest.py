@@ -42,15 +42,21 @@ class Server:
     url: str
     key: str = KEY
 
-    def get(self, path: str) -> Any:
-        """Return what a route answers."""
-        request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {self.key}"})
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Return what a route answers; without a body it is asked with GET."""
+        raw = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}{path}", raw, {"Authorization": f"Bearer {self.key}"})
         with urllib.request.urlopen(request, timeout=10) as response:
             return json.load(response)
 
+    def token(self, text: str) -> int:
+        """Return the number of the one token that a text is."""
+        (token,) = self.ask("/tokenize", {"content": text})["tokens"]
+        return int(token)
+
     def is_free(self) -> bool:
         """Tell whether no request has a place."""
-        return not any(slot["is_processing"] for slot in self.get("/slots"))
+        return not any(slot["is_processing"] for slot in self.ask("/slots"))
 
     def wait_until_free(self, seconds: float = 5) -> None:
         """Wait until no request has a place; fail when one keeps it."""
@@ -85,13 +91,13 @@ def server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 @pytest.fixture(name="model")
 def model_fixture(server: Server) -> str:
     """Return the model's name."""
-    name: str = server.get("/v1/models")["data"][0]["id"]
+    name: str = server.ask("/v1/models")["data"][0]["id"]
     return name
 
 
 def _is_up(server: Server) -> bool:
     try:
-        return bool(server.get("/health")["status"] == "ok")
+        return bool(server.ask("/health")["status"] == "ok")
     except OSError:
         return False
 

@@ -14,6 +14,7 @@ import litellm
 from client_checks import raised, report
 
 HELLO: Any = [{"role": "user", "content": "Say hello."}]
+COUNT: Any = [{"role": "user", "content": "Count to a hundred."}]
 LIGHT: Any = {
     "type": "function",
     "function": {
@@ -31,7 +32,7 @@ LIGHT: Any = {
 
 def chat(target: dict[str, Any]) -> None:
     """An answer has OpenAI's shape, with its usage."""
-    answer = litellm.completion(**target, messages=HELLO, max_tokens=4, temperature=0)
+    answer = litellm.completion(**target, messages=COUNT, max_tokens=4, temperature=0)
     assert answer.choices[0].message.content
     assert answer.choices[0].finish_reason == "length"
     assert answer.usage.completion_tokens == 4
@@ -39,7 +40,7 @@ def chat(target: dict[str, Any]) -> None:
 
 def stream(target: dict[str, Any]) -> None:
     """The pieces of a stream are an answer, with its usage."""
-    request = {**target, "messages": HELLO, "max_tokens": 6, "temperature": 0}
+    request = {**target, "messages": COUNT, "max_tokens": 6, "temperature": 0}
     chunks = list(litellm.completion(**request, stream=True, stream_options={"include_usage": True}))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert "length" in {chunk.choices[0].finish_reason for chunk in chunks if chunk.choices}
@@ -62,18 +63,12 @@ def tool_call(target: dict[str, Any]) -> None:
 
 
 def chosen_tool_call(target: dict[str, Any]) -> None:
-    """A tool that the model chose after examples is a call with its arguments, whole and streamed."""
-    messages: list[dict[str, Any]] = [{"role": "system", "content": "You are a house."}]
-    for room in ("hall", "garden", "hall"):
-        call = {"name": "turn_on", "arguments": json.dumps({"room": room})}
-        messages += [
-            {"role": "user", "content": f"turn on the {room} light"},
-            {"role": "assistant", "content": "", "tool_calls": [{"id": "c1", "type": "function", "function": call}]},
-            {"role": "tool", "tool_call_id": "c1", "content": "ok"},
-            {"role": "assistant", "content": "Done."},
-        ]
-    messages.append({"role": "user", "content": "turn on the hall light"})
-    request = {**target, "messages": messages, "tools": [LIGHT], "max_tokens": 60, "temperature": 0}
+    """A tool that the model chose is a call with its arguments, whole and streamed."""
+    # A call, or else the number 7, which is banned.
+    schema = {"type": "json_schema", "json_schema": {"name": "seven", "schema": {"const": 7}}}
+    request = {**target, "messages": HELLO, "tools": [LIGHT], "max_tokens": 60, "temperature": 0}
+    (seven,) = _ask(target["api_base"], target["api_key"], "/tokenize", {"content": "7"})["tokens"]
+    request |= {"response_format": schema, "custom_token_bans": str(seven)}
     streamed = litellm.stream_chunk_builder(list(litellm.completion(**request, stream=True)))
     for answer in (litellm.completion(**request), streamed):
         called = answer.choices[0].message.tool_calls[0].function
@@ -109,11 +104,17 @@ CHECKS = {
 }
 
 
+def _ask(url: str, key: str, path: str, body: Any = None) -> Any:
+    """Return what a route of the server answers."""
+    raw = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}{path}", raw, {"Authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return json.load(response)
+
+
 def main(url: str, key: str) -> None:
     """Run every check in every way."""
-    request = urllib.request.Request(f"{url}/v1/models", headers={"Authorization": f"Bearer {key}"})
-    with urllib.request.urlopen(request, timeout=10) as response:
-        (entry,) = json.load(response)["data"]
+    (entry,) = _ask(url, key, "/v1/models")["data"]
     common = {"api_key": key, "num_retries": 0, "timeout": 60}
     targets = {
         way: {**common, "api_base": f"{url}/v1" if way == "openai" else url, "model": f"{way}/{entry['id']}"}

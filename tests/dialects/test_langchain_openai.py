@@ -93,12 +93,9 @@ def test_tools_stream(chat: ChatOpenAI) -> None:
     assert call["args"] == {"room": "hall"}
 
 
-@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 def test_with_structured_output(chat: ChatOpenAI, method: Any) -> None:
-    """An answer is read into a model of pydantic's, by a schema or by a call; any object comes as one."""
-    if method == "json_mode":
-        assert isinstance(chat.bind(max_tokens=200).with_structured_output(None, method=method).invoke("Light?"), dict)
-        return
+    """An answer is read into a model of pydantic's, by a schema or by a call."""
     assert isinstance(chat.with_structured_output(Light, method=method).invoke("Is the light on?"), Light)
 
 

@@ -90,29 +90,20 @@ def test_stream(client: ollama.Client, model: str) -> None:
     assert (last.done, last.done_reason) == (True, "stop")
 
 
-def test_tools(client: ollama.Client, model: str) -> None:
+def test_tools(client: ollama.Client, model: str, server: Server) -> None:
     """A Python function is offered as a tool, and its calls have objects as arguments, whole and streamed."""
-    messages: list[Any] = [{"role": "system", "content": "You are a house."}]
-    for room in ("hall", "garden", "attic"):
-        call = {"function": {"name": "turn_on", "arguments": {"room": room}}}
-        messages += [
-            {"role": "user", "content": f"turn on the {room} light"},
-            {"role": "assistant", "content": "", "tool_calls": [call]},
-            {"role": "tool", "content": "ok"},
-            {"role": "assistant", "content": "Done."},
-        ]
-    messages.append({"role": "user", "content": "turn on the kitchen light"})
-    options = {"temperature": 0, "num_predict": 60}
-    answer = client.chat(model, messages, tools=[turn_on], options=options)
+    # Whether to call is the model's choice: a call, or else the number 7, which is banned.
+    options = {**SHORT, "num_predict": 60, "custom_token_bans": str(server.token("7"))}
+    request: Any = {"model": model, "tools": [turn_on], "format": {"const": 7}, "options": options}
+    answer = client.chat(messages=HELLO, **request)
     calls = list(answer.message.tool_calls or ())
     assert calls
     assert {call.function.name for call in calls} == {"turn_on"}
     assert isinstance(calls[0].function.arguments["room"], str)
-    parts = list(client.chat(model, messages, tools=[turn_on], options=options, stream=True))
-    assert next(call for part in parts for call in part.message.tool_calls or ()).function == calls[0].function
+    parts = list(client.chat(messages=HELLO, stream=True, **request))
+    assert next(call for part in parts for call in part.message.tool_calls or ()).function.name == "turn_on"
     results = [{"role": "tool", "content": "ok", "tool_name": call.function.name} for call in calls]
-    again = client.chat(model, [*messages, answer.message, *results], tools=[turn_on], options=SHORT)
-    assert again.done
+    assert client.chat(model, [*HELLO, answer.message, *results], tools=[turn_on], options=SHORT).done
 
 
 def test_format(client: ollama.Client, model: str) -> None:
