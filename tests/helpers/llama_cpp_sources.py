@@ -26,6 +26,11 @@ class SourcesError(Exception):
     """The archive cannot be had; the text says why and what to do."""
 
 
+def llama_cpp_version() -> str:
+    """Return the version of the source distribution."""
+    return _locked()[0]
+
+
 def llama_cpp_models() -> Path:
     """Return the folder `models` of llama.cpp's sources, with `templates/*.jinja` and `ggml-vocab-*.gguf`.
 

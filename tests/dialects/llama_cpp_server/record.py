@@ -1,11 +1,12 @@
 """Runs all of llama.cpp's server tests and writes down those that pass; run it when llama.cpp has another version.
 
-usage, from the repository's root, with the Python that runs the tests of clients:
+usage, from the repository's root, where script/test dialects and script/peer llama-server have been run once:
 
-    PYTHONPATH=tests/helpers PYTHON tests/dialects/llama_cpp_server/record.py llama-server    # reference.txt
-    PYTHONPATH=tests/helpers PYTHON tests/dialects/llama_cpp_server/record.py home-llm        # floor.txt
+    PYTHONPATH=tests/helpers .venv-clients/bin/python tests/dialects/llama_cpp_server/record.py llama-server
+    PYTHONPATH=tests/helpers .venv-clients/bin/python tests/dialects/llama_cpp_server/record.py home-llm
 
-`home-llm` runs the tests twice, and keeps what passes both times. It tells what llama-server passes and it does not.
+The first writes reference.txt. The second writes floor.txt: it runs the tests twice, keeps what passes both times, and
+tells what llama-server passes and Home LLM does not.
 """
 
 import sys
