@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from .usage import Usage, read_usage
+
 
 class ChunkError(Exception):
     """A chunk is not what the OpenAI API describes."""
@@ -46,7 +48,7 @@ class Finish:
     reason: str
 
 
-ChatEvent = TextDelta | ReasoningDelta | ToolCall | Finish
+ChatEvent = TextDelta | ReasoningDelta | ToolCall | Finish | Usage
 
 
 @dataclass(slots=True)
@@ -77,6 +79,8 @@ class ChunkReader:
         Raises:
             ChunkError: the chunk has a wrong shape, or a call's arguments are not a JSON object.
         """
+        if (usage := read_usage(chunk)) is not None:
+            yield usage
         choices = chunk.get("choices")
         if not choices:
             # A usage chunk, or a server's own kind of keep-alive.

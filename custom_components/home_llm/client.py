@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from .chat_events import ChatEvent, ChunkError, ChunkReader
+from .modalities import sees
 from .sse import SseDecoder, SseError
 
 OWNED_BY_HOME_LLM = "home-llm"
@@ -60,6 +61,8 @@ class ModelInfo:
     model_id: str
     owned_by: str
     context_size: int | None
+    # Whether it looks at pictures; None where the server does not tell.
+    sees: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class HomeLlmClient:
         data = payload.get("data")
         if not isinstance(data, list):
             raise HomeLlmResponseError("The list of models has no data field")
-        return tuple(_model(item) for item in data if isinstance(item, Mapping) and item.get("id"))
+        return tuple(_model(item, payload) for item in data if isinstance(item, Mapping) and item.get("id"))
 
     async def async_health(self) -> Health | None:
         """Return what a Home LLM server says about itself, or None when it is another kind of server."""
@@ -159,7 +162,7 @@ class HomeLlmClient:
         Raises:
             HomeLlmError: see the subclasses; also when the stream ends before the answer does.
         """
-        body = {**request, "stream": True}
+        body = {**request, "stream": True, "stream_options": {"include_usage": True}}
         async with self._request("POST", "/v1/chat/completions", CHAT_TIMEOUT, body) as response:
             if response.content_type in ("application/json", "text/html"):
                 message = await _error_message(response)
@@ -175,6 +178,29 @@ class HomeLlmClient:
             if not reader.finished:
                 raise HomeLlmConnectionError("The connection ended before the answer did")
 
+    async def async_post_json(
+        self, path: str, body: Mapping[str, Any], limits: aiohttp.ClientTimeout, *, key: str | None = None
+    ) -> Any:
+        """Send a JSON object, with another key than the API key where one is given, and return what comes back.
+
+        Raises:
+            HomeLlmError: see the subclasses.
+        """
+        async with self._request("POST", path, limits, body, key) as response:
+            try:
+                return await response.json(content_type=None)
+            except ValueError as err:
+                raise HomeLlmResponseError(f"The server did not answer {path} with JSON") from err
+
+    async def async_get_text(self, path: str, limits: aiohttp.ClientTimeout) -> str:
+        """Return the text at a path.
+
+        Raises:
+            HomeLlmError: see the subclasses.
+        """
+        async with self._request("GET", path, limits) as response:
+            return await response.text(errors="replace")
+
     async def _get_json(self, path: str) -> Mapping[str, Any]:
         """Return the JSON object at a path."""
         async with self._request("GET", path, REQUEST_TIMEOUT) as response:
@@ -188,12 +214,18 @@ class HomeLlmClient:
 
     @asynccontextmanager
     async def _request(
-        self, method: str, path: str, limits: aiohttp.ClientTimeout, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        limits: aiohttp.ClientTimeout,
+        body: Mapping[str, Any] | None = None,
+        key: str | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """Send a request; map what goes wrong to our errors, also while the answer is read."""
+        headers = {"Authorization": f"Bearer {key}"} if key else self._headers
         try:
             async with self._session.request(
-                method, f"{self.url}{path}", headers=self._headers, json=body, timeout=limits
+                method, f"{self.url}{path}", headers=headers, json=body, timeout=limits
             ) as response:
                 if response.status != 200:
                     raise _status_error(response, await _error_message(response))
@@ -230,7 +262,7 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[Mapping[st
             yield chunk
 
 
-def _model(item: Mapping[str, Any]) -> ModelInfo:
+def _model(item: Mapping[str, Any], listing: Mapping[str, Any]) -> ModelInfo:
     """Read one entry of the list of models."""
     meta = item.get("meta")
     context_size = meta.get("n_ctx") if isinstance(meta, Mapping) else None
@@ -238,6 +270,7 @@ def _model(item: Mapping[str, Any]) -> ModelInfo:
         model_id=str(item["id"]),
         owned_by=str(item.get("owned_by") or ""),
         context_size=context_size if isinstance(context_size, int) else None,
+        sees=sees(item, listing),
     )
 
 

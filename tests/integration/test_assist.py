@@ -80,7 +80,15 @@ async def test_another_server_never_gets_our_extension(hass: HomeAssistant, serv
     await set_up(hass, server)
     server.script([answer("Hi.")])
     assert await say(hass, "hello") == "Hi."
-    assert set(server.requests[0]) == {"model", "messages", "tools", "max_tokens", "temperature", "stream"}
+    assert set(server.requests[0]) == {
+        "model",
+        "messages",
+        "tools",
+        "max_tokens",
+        "temperature",
+        "stream",
+        "stream_options",
+    }
 
 
 @pytest.mark.usefixtures("house")

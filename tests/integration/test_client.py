@@ -131,7 +131,7 @@ async def test_answer(client: HomeLlmClient, server: ChatServer) -> None:
         TextDelta(" it is."),
         Finish("stop"),
     ]
-    assert server.requests == [{**REQUEST, "stream": True}]
+    assert server.requests == [{**REQUEST, "stream": True, "stream_options": {"include_usage": True}}]
 
 
 async def test_answer_byte_by_byte(client: HomeLlmClient, server: ChatServer) -> None:

@@ -1,0 +1,46 @@
+"""Read the Prometheus metrics of a Home LLM server or a llama-server.
+
+Free of Home Assistant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_PROCESSING = "llamacpp:requests_processing"
+_DEFERRED = "llamacpp:requests_deferred"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The requests that a server has taken on.
+
+    Attributes:
+        running: those that it answers now.
+        waiting: those that wait for others.
+    """
+
+    running: int
+    waiting: int
+
+    @property
+    def length(self) -> int:
+        """Return how many requests there are."""
+        return self.running + self.waiting
+
+
+def read_queue(text: str) -> Queue | None:
+    """Return the queue of a server, or None where its metrics do not tell of one."""
+    values: dict[str, float] = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        # Labels, which one model more would add, do not matter to a sum.
+        name = name.partition("{")[0]
+        if name in (_PROCESSING, _DEFERRED):
+            try:
+                values[name] = values.get(name, 0) + float(value.split()[0])
+            except (IndexError, ValueError):
+                return None
+    if _PROCESSING not in values:
+        return None
+    return Queue(int(values[_PROCESSING]), int(values.get(_DEFERRED, 0)))
