@@ -21,8 +21,17 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.selector import TextSelector, TextSelectorConfig, TextSelectorType
 from homeassistant.helpers.service_info.hassio import HassioServiceInfo
 
+from .ai_task_flow import TaskSubentryFlow, default_task
 from .client import HomeLlmClient, HomeLlmError, ServerInfo, host_and_port, normalize_url
-from .const import CONF_TOOL_MODE, DEFAULT_TITLE, DOMAIN, LOGGER, SUBENTRY_CONVERSATION, ToolMode
+from .const import (
+    CONF_TOOL_MODE,
+    DEFAULT_TITLE,
+    DOMAIN,
+    LOGGER,
+    SUBENTRY_AI_TASK,
+    SUBENTRY_CONVERSATION,
+    ToolMode,
+)
 from .errors import error_key
 from .subentry_flow import AgentSubentryFlow
 
@@ -51,7 +60,7 @@ class HomeLlmConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     def async_get_supported_subentry_types(cls, config_entry: ConfigEntry) -> dict[str, type[ConfigSubentryFlow]]:
         """Return the kinds of things a server can have."""
-        return {SUBENTRY_CONVERSATION: AgentSubentryFlow}
+        return {SUBENTRY_CONVERSATION: AgentSubentryFlow, SUBENTRY_AI_TASK: TaskSubentryFlow}
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -163,7 +172,7 @@ class HomeLlmConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @callback
     def _create_server(self, title: str, data: dict[str, Any], server: ServerInfo) -> ConfigFlowResult:
-        """Create the entry together with its first agent."""
+        """Create the entry together with its first agent and AI task."""
         agent: dict[str, Any] = {CONF_TOOL_MODE: ToolMode.HOME.value}
         if not server.is_home_llm:
             agent = {CONF_TOOL_MODE: ToolMode.ASSIST.value, CONF_LLM_HASS_API: [llm.LLM_API_ASSIST]}
@@ -171,7 +180,10 @@ class HomeLlmConfigFlow(ConfigFlow, domain=DOMAIN):
             title=title,
             data=data,
             subentries=[
-                ConfigSubentryData(subentry_type=SUBENTRY_CONVERSATION, title=DEFAULT_TITLE, data=agent, unique_id=None)
+                ConfigSubentryData(
+                    subentry_type=SUBENTRY_CONVERSATION, title=DEFAULT_TITLE, data=agent, unique_id=None
+                ),
+                default_task(),
             ],
         )
 

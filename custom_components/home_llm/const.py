@@ -11,7 +11,9 @@ LOGGER = logging.getLogger(__package__)
 LANGUAGES = ("en", "de", "es", "fr", "pl")
 
 SUBENTRY_CONVERSATION = "conversation"
+SUBENTRY_AI_TASK = "ai_task_data"
 
+CONF_ADMIN_KEY = "admin_key"
 CONF_MAX_TOKENS = "max_tokens"
 CONF_TEMPERATURE = "temperature"
 CONF_TOOL_MODE = "tool_mode"
@@ -26,6 +28,9 @@ class ToolMode(StrEnum):
 
 DEFAULT_TITLE = "Home LLM"
 DEFAULT_MAX_TOKENS = 512
+DEFAULT_TASK_TITLE = "Home LLM AI Task"
+# Data take more words than a sentence that is spoken.
+DEFAULT_TASK_MAX_TOKENS = 1024
 # Commands have one right answer: the most likely one.
 DEFAULT_TEMPERATURE = 0.0
 
@@ -37,3 +42,10 @@ SERVICE_TIMEOUT = 10.0
 
 UPDATE_INTERVAL_CONNECTED = timedelta(minutes=10)
 UPDATE_INTERVAL_DISCONNECTED = timedelta(minutes=1)
+
+# What changes in the house comes in bursts, and each change of the prompt is read anew.
+WARM_COOLDOWN = timedelta(seconds=30)
+# A restart of the machine that the server runs on takes less than this.
+GONE_AFTER = timedelta(minutes=30)
+# A prompt that fills more than this share of the context leaves little for the conversation.
+CROWDED_SHARE = 0.75

@@ -1,15 +1,16 @@
 """The conversation agent."""
 
-from typing import Literal, override
+from typing import Any, Literal, override
 
 from homeassistant.components import conversation
 from homeassistant.components.conversation.models import AbstractConversationAgent
 from homeassistant.config_entries import ConfigSubentry
 from homeassistant.const import CONF_LLM_HASS_API, CONF_PROMPT, MATCH_ALL
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import intent, llm
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util.ulid import ulid_now
 
 from .client import HomeLlmError
 from .const import DOMAIN, LOGGER, SUBENTRY_CONVERSATION, ToolMode
@@ -52,6 +53,30 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
     def supported_languages(self) -> list[str] | Literal["*"]:
         """Return that the model decides which languages it understands."""
         return MATCH_ALL
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Have the beginning of the prompt kept warm."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.warmth.async_add(self.subentry, self._async_prefix))
+
+    @override
+    async def async_prepare(self, language: str | None = None) -> None:
+        """Warm the prompt while somebody begins to speak."""
+        await self.coordinator.warmth.async_wake(self.subentry)
+
+    async def _async_prefix(self) -> dict[str, Any]:
+        """Return the request of a turn as far as it is known before anybody speaks."""
+        chat_log = conversation.ChatLog(self.hass, ulid_now())
+        context = llm.LLMContext(
+            platform=DOMAIN,
+            context=Context(),
+            language=self.hass.config.language,
+            assistant=conversation.DOMAIN,
+            device_id=None,
+        )
+        await chat_log.async_provide_llm_data(context, self._llm_api(), self._prompt())
+        return self._request(chat_log, self._plan(chat_log))
 
     @override
     async def _async_handle_message(

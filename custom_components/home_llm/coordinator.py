@@ -1,19 +1,30 @@
-"""Keep an eye on the server: which models it has, and whether it is there."""
+"""Keep an eye on the server: which models it has, whether it is there, and what its answers cost."""
 
-from typing import override
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any, override
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.const import CONF_API_KEY, CONF_URL
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
+from .chat_events import ChatEvent
 from .client import HomeLlmAuthenticationError, HomeLlmClient, HomeLlmError, ServerInfo
 from .const import DOMAIN, LOGGER, UPDATE_INTERVAL_CONNECTED, UPDATE_INTERVAL_DISCONNECTED
 from .errors import error_key
+from .measure import Answer, Totals, measured, note_answer
+from .metrics import Queue
+from .problems import Problems
+from .server_routes import async_queue
+from .warmth import Warmth
 
 type HomeLlmConfigEntry = ConfigEntry[HomeLlmCoordinator]
+
+# The context of entities that want to know the queue. Only for them it is asked.
+WANTS_QUEUE = "queue"
 
 
 class HomeLlmCoordinator(DataUpdateCoordinator[ServerInfo]):
@@ -29,16 +40,42 @@ class HomeLlmCoordinator(DataUpdateCoordinator[ServerInfo]):
             config_entry=entry,
             name=entry.title,
             update_interval=UPDATE_INTERVAL_DISCONNECTED,
-            always_update=False,
         )
         self.client = HomeLlmClient(async_get_clientsession(hass), entry.data[CONF_URL], entry.data.get(CONF_API_KEY))
+        self.problems = Problems(hass, entry)
+        self.totals = Totals()
+        self.queue: Queue | None = None
+        self.warmth = Warmth(hass, self)
+
+    async def async_chat(self, agent: ConfigSubentry, request: Mapping[str, Any]) -> AsyncGenerator[ChatEvent]:
+        """Stream the answer to a request of an agent; measure it, and learn from what goes wrong.
+
+        Raises:
+            HomeLlmError: see the subclasses.
+        """
+        try:
+            async with aclosing(measured(self.client.async_chat(request), self._async_answered)) as events:
+                async for event in events:
+                    yield event
+        except HomeLlmError as err:
+            self.problems.request_failed(agent, err)
+            raise
+        self.problems.request_succeeded(agent)
+
+    @callback
+    def _async_answered(self, answer: Answer) -> None:
+        """Count an answer, and show it."""
+        self.totals.add(answer)
+        note_answer(answer)
+        self.async_update_listeners()
 
     @override
     async def _async_update_data(self) -> ServerInfo:
-        """Fetch the list of models, and the health of a server that is ours."""
+        """Fetch the list of models, the health of a server that is ours, and its queue where somebody wants it."""
         self.update_interval = UPDATE_INTERVAL_DISCONNECTED
         try:
             server = await self.client.async_server_info()
+            self.queue = await async_queue(self.client) if WANTS_QUEUE in self.async_contexts() else None
         except HomeLlmAuthenticationError as err:
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN,
@@ -46,11 +83,13 @@ class HomeLlmCoordinator(DataUpdateCoordinator[ServerInfo]):
                 translation_placeholders={"message": str(err)},
             ) from err
         except HomeLlmError as err:
+            self.problems.server_failed(err)
             raise UpdateFailed(
                 translation_domain=DOMAIN,
                 translation_key=error_key(err),
                 translation_placeholders={"message": str(err)},
             ) from err
+        self.problems.server_answered(server)
         # A server that is still getting its model ready is looked at more often.
         if server.models and (server.health is None or server.health.status == "ok"):
             self.update_interval = UPDATE_INTERVAL_CONNECTED

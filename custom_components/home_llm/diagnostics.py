@@ -7,15 +7,17 @@ from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_API_KEY, CONF_PROMPT, CONF_URL
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
 from yarl import URL
 
+from .const import CONF_ADMIN_KEY, DOMAIN
 from .coordinator import HomeLlmConfigEntry
 
-TO_REDACT = {CONF_API_KEY, CONF_PROMPT}
+TO_REDACT = {CONF_ADMIN_KEY, CONF_API_KEY, CONF_PROMPT}
 
 
 async def async_get_config_entry_diagnostics(
-    hass: HomeAssistant,  # noqa: ARG001
+    hass: HomeAssistant,
     entry: HomeLlmConfigEntry,
 ) -> dict[str, Any]:
     """Return what helps to find out why an agent does not answer."""
@@ -36,6 +38,12 @@ async def async_get_config_entry_diagnostics(
             }
             for subentry in entry.subentries.values()
         ],
+        # What a server says in a message may quote the prompt, so that only the kinds are told.
+        "problems": sorted(
+            str(issue.translation_key)
+            for (domain, _), issue in ir.async_get(hass).issues.items()
+            if domain == DOMAIN and (issue.data or {}).get("entry_id") == entry.entry_id
+        ),
     }
 
 
@@ -48,4 +56,6 @@ def _server_diagnostics(entry: HomeLlmConfigEntry) -> dict[str, Any]:
         "last_update_success": coordinator.last_update_success,
         "last_error": type(coordinator.last_exception).__name__ if coordinator.last_exception else None,
         "server": asdict(coordinator.data),
+        "totals": asdict(coordinator.totals),
+        "queue": asdict(coordinator.queue) if coordinator.queue else None,
     }

@@ -42,6 +42,7 @@ class _Plan:
     names: ToolNames
     keep_call: Callable[[llm.ToolInput], bool] = lambda _call: True
     examples: list[dict[str, Any]] = field(default_factory=list)
+    complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda request: request
 
 
 class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
@@ -71,8 +72,18 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
         """Return how this agent acts on the house."""
         return ToolMode(self.subentry.data.get(CONF_TOOL_MODE, ToolMode.HOME))
 
-    async def _async_handle_chat_log(self, chat_log: conversation.ChatLog, language: str | None) -> None:
+    async def _async_handle_chat_log(
+        self,
+        chat_log: conversation.ChatLog,
+        language: str | None,
+        complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda request: request,
+    ) -> None:
         """Let the model answer, and act, until it has said something.
+
+        Args:
+            chat_log: the conversation.
+            language: the language of the sentences that we say ourselves.
+            complete: adds to each request what only the caller knows.
 
         Raises:
             AgentError: the server failed, or the model came to no answer.
@@ -80,6 +91,7 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
         start = len(chat_log.content)
         done = await async_done(self.hass, language)
         plan = self._plan(chat_log)
+        plan.complete = complete
         failed: set[tuple[str, str]] = set()
         for _round in range(MAX_TOOL_ITERATIONS):
             length = len(chat_log.content)
@@ -95,11 +107,15 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
             raise AgentError("too_many_rounds")
         self._close_turn(chat_log, start, done)
 
+    def _request(self, chat_log: conversation.ChatLog, plan: _Plan) -> dict[str, Any]:
+        """Return the body of the next request. Warming sends the same, of a conversation that has not begun."""
+        messages = build_messages(chat_log.content, plan.examples, plan.names.outbound, plan.keep_call)
+        return plan.complete({**plan.request, "messages": messages})
+
     async def _async_round(self, chat_log: conversation.ChatLog, plan: _Plan, done: str) -> None:
         """Ask once, and stream the answer into the chat log."""
-        messages = build_messages(chat_log.content, plan.examples, plan.names.outbound, plan.keep_call)
         with api_errors():
-            async with aclosing(self.coordinator.client.async_chat({**plan.request, "messages": messages})) as events:
+            async with aclosing(self.coordinator.async_chat(self.subentry, self._request(chat_log, plan))) as events:
                 if isinstance(chat_log.llm_api, HomeServicesInstance):
                     deltas = home_deltas(events, chat_log, done)
                 else:

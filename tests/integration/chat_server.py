@@ -93,6 +93,14 @@ class ChatServer:
             "download": None,
             "version": "0.1.0",
         }
+        # What the routes beside OpenAI's are sent, and say. Without an answer a route does not exist.
+        self.warmed: list[dict[str, Any]] = []
+        self.warm_answer: dict[str, Any] | None = {"object": "warm", "usage": {"prompt_tokens": 300}}
+        self.warm_status = 200
+        self.loads: list[tuple[str | None, dict[str, Any]]] = []
+        self.load_answer: Any = "OK"
+        self.load_status = 200
+        self.metrics: str | None = None
         self.aborted = asyncio.Event()
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -117,6 +125,9 @@ class ChatServer:
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/internal/warm", self._warm)
+        app.router.add_post("/v1/internal/model/load", self._load)
+        app.router.add_get("/metrics", self._metrics)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
@@ -153,6 +164,25 @@ class ChatServer:
         if models is None:
             models = [{"id": "embedded", "object": "model", "owned_by": self.owned_by, "meta": {"n_ctx": 2048}}]
         return web.json_response({"object": "list", "data": models}, status=self.models_status)
+
+    async def _warm(self, request: web.Request) -> web.Response:
+        if refusal := self._refuse(request):
+            return refusal
+        if self.warm_answer is None:
+            raise web.HTTPNotFound
+        self.warmed.append(await request.json())
+        return web.json_response(self.warm_answer, status=self.warm_status)
+
+    async def _load(self, request: web.Request) -> web.Response:
+        self.loads.append((request.headers.get("Authorization"), await request.json()))
+        return web.json_response(self.load_answer, status=self.load_status)
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        if refusal := self._refuse(request):
+            return refusal
+        if self.metrics is None:
+            raise web.HTTPNotFound
+        return web.Response(text=self.metrics)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refuse(request):

@@ -20,6 +20,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from tests.integration.chat_server import ChatServer
 from tests.integration.conftest import make_entry
 
+TASK = {"max_tokens": 1024, "temperature": 0.0}
 UUID = "0123456789abcdef0123456789abcdef"
 
 
@@ -69,10 +70,12 @@ async def test_discovery(hass: HomeAssistant, server: ChatServer) -> None:
     assert entry.source == SOURCE_HASSIO
     assert entry.data == {"url": server.url, "api_key": "secret"}
     assert [(agent.subentry_type, dict(agent.data)) for agent in entry.subentries.values()] == [
-        ("conversation", {"tool_mode": "home"})
+        ("conversation", {"tool_mode": "home"}),
+        ("ai_task_data", TASK),
     ]
     assert entry.state is ConfigEntryState.LOADED
     assert hass.states.get("conversation.home_llm") is not None
+    assert hass.states.get("ai_task.home_llm_ai_task") is not None
 
 
 async def test_discovery_of_a_server_that_is_down(hass: HomeAssistant, server: ChatServer) -> None:
@@ -105,7 +108,7 @@ async def test_discovery_again_updates_host_port_and_key(hass: HomeAssistant, se
         assert entry.data == {"url": other.url, "api_key": "new"}
         assert entry.state is ConfigEntryState.LOADED
         assert entry.runtime_data.client.url == other.url
-        assert len(entry.subentries) == 1
+        assert len(entry.subentries) == 2
 
 
 async def test_discovery_with_a_new_key_wakes_an_entry_that_failed(hass: HomeAssistant, server: ChatServer) -> None:
@@ -172,7 +175,7 @@ async def test_manual(hass: HomeAssistant, server: ChatServer) -> None:
     assert result["title"] == "Home LLM"
     assert result["data"] == {"url": server.url, "api_key": "secret"}
     assert result["result"].unique_id is None
-    assert [dict(agent["data"]) for agent in result["subentries"]] == [{"tool_mode": "home"}]
+    assert [dict(agent["data"]) for agent in result["subentries"]] == [{"tool_mode": "home"}, TASK]
 
 
 async def test_manual_with_another_server(hass: HomeAssistant, server: ChatServer) -> None:
@@ -182,7 +185,8 @@ async def test_manual_with_another_server(hass: HomeAssistant, server: ChatServe
     await hass.async_block_till_done()
     assert result["title"] == "Home LLM (127.0.0.1)"
     assert [dict(agent["data"]) for agent in result["subentries"]] == [
-        {"tool_mode": "assist", "llm_hass_api": ["assist"]}
+        {"tool_mode": "assist", "llm_hass_api": ["assist"]},
+        TASK,
     ]
 
 

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from custom_components.home_llm.problems import KINDS
+from custom_components.home_llm.sensor import SENSORS
+
 ROOT = Path(__file__).parents[2]
 INTEGRATION = ROOT / "custom_components" / "home_llm"
 LANGUAGES = ("de", "en", "es", "fr", "pl")
@@ -82,7 +85,16 @@ def test_translations(language: str) -> None:
         assert same == []
 
 
-@pytest.mark.parametrize("section", ["config", "config_subentries/conversation"])
+@pytest.mark.parametrize(
+    "section",
+    [
+        "config",
+        "config_subentries/conversation",
+        "config_subentries/ai_task_data",
+        "issues/model_missing/fix_flow",
+        "issues/server_gone/fix_flow",
+    ],
+)
 def test_steps(section: str) -> None:
     """Descriptions of fields belong to fields, and every field has one."""
     tree = load("translations/en.json")
@@ -93,10 +105,36 @@ def test_steps(section: str) -> None:
 
 
 def test_subentries() -> None:
-    """A kind of subentry has a name and a button."""
-    kind = load("translations/en.json")["config_subentries"]["conversation"]
-    assert kind["entry_type"]
-    assert kind["initiate_flow"]["user"]
+    """Each kind of subentry has a name and a button."""
+    kinds = load("translations/en.json")["config_subentries"]
+    assert set(kinds) == {"ai_task_data", "conversation"}
+    for kind in kinds.values():
+        assert kind["entry_type"]
+        assert kind["initiate_flow"]["user"]
+
+
+def test_issues() -> None:
+    """An issue has either a description or a flow that fixes it, as the code says."""
+    texts = load("translations/en.json")["issues"]
+    assert set(texts) == set(KINDS)
+    for name, text in texts.items():
+        assert text["title"]
+        assert ("fix_flow" in text) is KINDS[name].fixable, name
+        assert ("description" in text) is not KINDS[name].fixable, name
+
+
+def test_services() -> None:
+    """Every action and every field of it has a name and a description, and every action an icon."""
+    services = yaml.safe_load((INTEGRATION / "services.yaml").read_text(encoding="utf-8"))
+    texts = load("translations/en.json")["services"]
+    assert set(services) == set(texts) == set(load("icons.json")["services"])
+    for name, service in services.items():
+        assert texts[name]["name"], name
+        assert texts[name]["description"], name
+        assert set(service["fields"]) == set(texts[name]["fields"]), name
+        for field in texts[name]["fields"].values():
+            assert field["name"]
+            assert field["description"]
 
 
 def test_every_message_is_translated_and_used() -> None:
@@ -118,6 +156,10 @@ def test_quality_scale() -> None:
 
 def test_icons() -> None:
     """Icons belong to translation keys of entities."""
-    icons = load("icons.json")["entity"]["conversation"]
-    assert list(icons) == ["conversation"]
-    assert icons["conversation"]["default"].startswith("mdi:")
+    entities = load("icons.json")["entity"]
+    assert set(entities["ai_task"]) == {"ai_task_data"}
+    assert set(entities["conversation"]) == {"conversation"}
+    assert set(entities["sensor"]) == {sensor.translation_key for sensor in SENSORS}
+    assert set(load("translations/en.json")["entity"]["sensor"]) == set(entities["sensor"])
+    for platform in entities.values():
+        assert all(icon["default"].startswith("mdi:") for icon in platform.values())
