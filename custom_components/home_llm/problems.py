@@ -118,8 +118,8 @@ class Problems:
 
     @callback
     def request_failed(self, agent: ConfigSubentry, err: HomeLlmError) -> None:
-        """Report what makes every request of an agent fail."""
-        if not isinstance(err, HomeLlmResponseError):
+        """Report what makes every request of an agent fail. What is wrong with one task is the task's affair."""
+        if agent.subentry_type != SUBENTRY_CONVERSATION or not isinstance(err, HomeLlmResponseError):
             return
         if is_context_refusal(message := str(err)):
             self.report(CONTEXT_TOO_SMALL, agent, message=message)

@@ -144,8 +144,8 @@ async def _async_warm(call: ServiceCall) -> ServiceResponse:
         began = time.monotonic()
         usage = await entry.runtime_data.warmth.async_warm(subentry_id)
         response[entity_id] = {
-            "prompt_tokens": usage.prompt_tokens if usage else None,
-            "cached_tokens": usage.cached_tokens if usage else None,
+            "prompt_tokens": usage.prompt_tokens,
+            "cached_tokens": usage.cached_tokens,
             "seconds": round(time.monotonic() - began, 3),
         }
     return {"agents": response}

@@ -72,8 +72,6 @@ def read_answer(text: str, structure: probatio.Schema) -> Any:
         ValueError: the answer is not JSON.
         probatio.Invalid: the data do not fit the structure.
     """
-    if not text.strip():
-        raise ValueError("the answer is empty")
     data = json_loads(_unfenced(text))
     structure(data)
     return data

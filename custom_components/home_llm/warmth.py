@@ -93,26 +93,27 @@ class Warmth:
             return
         self._waking.add(agent.subentry_id)
         try:
-            await self.async_warm(agent.subentry_id)
-        except HomeAssistantError as err:
-            LOGGER.debug("Could not warm %s: %s", agent.title, err)
+            await self._async_try(*self._agents[agent.subentry_id])
         finally:
             self._waking.discard(agent.subentry_id)
 
-    async def async_warm(self, subentry_id: str, *, only_changed: bool = False) -> Usage | None:
-        """Let the server read the prefix of an agent; return what it cost, None where nothing has changed.
+    async def async_warm(self, subentry_id: str) -> Usage:
+        """Let the server read the prefix of an agent now; return what it cost.
 
         Raises:
             AgentError: the server cannot do it, or not now.
             ConverseError: the prompt of the agent cannot be made.
         """
-        agent, prefix = self._agents[subentry_id]
+        return await self._async_read(*self._agents[subentry_id]) or Usage()
+
+    async def _async_read(self, agent: ConfigSubentry, prefix: Prefix, *, only_changed: bool = False) -> Usage | None:
+        """Let the server read a prefix; return what it cost, None where nothing has changed."""
         if not self._coordinator.data.is_home_llm:
             raise AgentError("warm_unsupported")
         async with self._reading:
             request = await prefix()
             digest = hashlib.sha256(json_bytes(request)).digest()
-            if only_changed and self._read.get(subentry_id) == digest:
+            if only_changed and self._read.get(agent.subentry_id) == digest:
                 return None
             try:
                 with api_errors():
@@ -121,7 +122,7 @@ class Warmth:
                 if isinstance(err.__cause__, HomeLlmError):
                     self._coordinator.problems.request_failed(agent, err.__cause__)
                 raise
-            self._read[subentry_id] = digest
+            self._read[agent.subentry_id] = digest
         LOGGER.debug("Warmed %s: %s", agent.title, usage)
         context_size = loaded_context(self._coordinator.data)
         self._coordinator.problems.prompt_read(agent, usage, context_size, self._exposed_count())
@@ -185,15 +186,16 @@ class Warmth:
         )
 
     async def _async_warm_changed(self) -> None:
-        """Warm one agent after the other; errors are only logged."""
-        for agent, _prefix in list(self._agents.values()):
-            # It may have been removed while another one was read.
-            if agent.subentry_id not in self._agents:
-                continue
-            try:
-                await self.async_warm(agent.subentry_id, only_changed=True)
-            except HomeAssistantError as err:
-                LOGGER.debug("Could not warm %s: %s", agent.title, err)
+        """Warm one agent after the other."""
+        for agent, prefix in list(self._agents.values()):
+            await self._async_try(agent, prefix, only_changed=True)
+
+    async def _async_try(self, agent: ConfigSubentry, prefix: Prefix, *, only_changed: bool = False) -> None:
+        """Warm an agent; errors are only logged, because nobody has asked for it."""
+        try:
+            await self._async_read(agent, prefix, only_changed=only_changed)
+        except HomeAssistantError as err:
+            LOGGER.debug("Could not warm %s: %s", agent.title, err)
 
     def _exposed_count(self) -> int:
         """Return how many entities the agents see."""

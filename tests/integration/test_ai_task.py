@@ -13,6 +13,7 @@ from homeassistant.components.ai_task.const import DATA_COMPONENT, AITaskEntityF
 from homeassistant.components.conversation import Attachment
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers import llm, selector
 from homeassistant.helpers.chat_session import async_get_chat_session
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -139,6 +140,14 @@ async def test_a_server_that_fails(hass: HomeAssistant, task: MockConfigEntry, s
     with pytest.raises(HomeAssistantError) as raised:
         await do(hass)
     assert raised.value.translation_key == "empty_answer"
+
+
+async def test_a_task_that_is_too_long(hass: HomeAssistant, task: MockConfigEntry, server: ChatServer) -> None:
+    """One task that does not fit is its own error, and no repair of the server."""
+    server.script([error(400, "The prompt has 9000 tokens and the context holds 8192.")])
+    with pytest.raises(HomeAssistantError, match="9000 tokens"):
+        await do(hass)
+    assert not any(domain == "home_llm" for domain, _ in ir.async_get(hass).issues)
 
 
 class CountTool(llm.Tool):

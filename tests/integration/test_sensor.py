@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN, EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
@@ -11,7 +12,9 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
 
+from custom_components.home_llm.client import HomeLlmConnectionError
 from custom_components.home_llm.const import UPDATE_INTERVAL_CONNECTED
+from custom_components.home_llm.server_routes import async_queue
 from tests.integration.chat_server import Answer, ChatServer, chunk, event
 from tests.integration.conftest import make_entry
 from tests.integration.conversing import say
@@ -99,5 +102,7 @@ async def test_a_server_without_metrics(hass: HomeAssistant, server: ChatServer)
     assert value(hass, "requests_in_queue") == STATE_UNAVAILABLE
     assert value(hass, "model") == "embedded"
     await server.stop()
+    with pytest.raises(HomeLlmConnectionError):
+        await async_queue(entry.runtime_data.client)
     await entry.runtime_data.async_refresh()
     assert value(hass, "model") == STATE_UNAVAILABLE
