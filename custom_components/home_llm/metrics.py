@@ -1,10 +1,11 @@
-"""Read the Prometheus metrics of a Home LLM server or a llama-server.
+"""Read the queue of a Home LLM server or a llama-server: from its Prometheus metrics, or from its slots.
 
 Free of Home Assistant.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 _PROCESSING = "llamacpp:requests_processing"
@@ -44,3 +45,14 @@ def read_queue(text: str) -> Queue | None:
     if _PROCESSING not in values:
         return None
     return Queue(int(values[_PROCESSING]), int(values.get(_DEFERRED, 0)))
+
+
+def read_slots(text: str) -> Queue | None:
+    """Return the queue as the slots of a llama-server show it, which do not tell who waits."""
+    try:
+        slots = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(slots, list):
+        return None
+    return Queue(sum(isinstance(slot, dict) and slot.get("is_processing") is True for slot in slots), 0)

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from .client import HomeLlmClient, HomeLlmConnectionError, HomeLlmError
-from .metrics import Queue, read_queue
+from .metrics import Queue, read_queue, read_slots
 from .usage import Usage, read_usage
 
 # Reading the prompt of a large house takes a small machine minutes, and loading a large model from a slow disk too.
@@ -44,14 +44,19 @@ async def async_load_model(
 
 
 async def async_queue(client: HomeLlmClient) -> Queue | None:
-    """Return the queue of a server that has metrics, and None of one that has not.
+    """Return the queue of a server that tells of it, and None of one that does not.
 
     Raises:
         HomeLlmConnectionError: the server cannot be reached.
     """
-    try:
-        return read_queue(await client.async_get_text("/metrics", SHORT_TIMEOUT))
-    except HomeLlmConnectionError:
-        raise
-    except HomeLlmError:
-        return None
+    # A llama-server has metrics only where it was started with them.
+    for path, read in (("/metrics", read_queue), ("/slots", read_slots)):
+        try:
+            queue = read(await client.async_get_text(path, SHORT_TIMEOUT))
+        except HomeLlmConnectionError:
+            raise
+        except HomeLlmError:
+            continue
+        if queue is not None:
+            return queue
+    return None

@@ -101,6 +101,7 @@ class ChatServer:
         self.load_answer: Any = "OK"
         self.load_status = 200
         self.metrics: str | None = None
+        self.slots: Any = None
         self.aborted = asyncio.Event()
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -128,6 +129,7 @@ class ChatServer:
         app.router.add_post("/v1/internal/warm", self._warm)
         app.router.add_post("/v1/internal/model/load", self._load)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/slots", self._slots)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
@@ -183,6 +185,11 @@ class ChatServer:
         if self.metrics is None:
             raise web.HTTPNotFound
         return web.Response(text=self.metrics)
+
+    async def _slots(self, _request: web.Request) -> web.Response:
+        if self.slots is None:
+            raise web.HTTPNotFound
+        return web.json_response(self.slots)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refuse(request):

@@ -92,7 +92,7 @@ async def test_noisy_sensors_are_disabled(hass: HomeAssistant, entry: MockConfig
 
 
 async def test_a_server_without_metrics(hass: HomeAssistant, server: ChatServer) -> None:
-    """Its queue is unavailable and nothing else is; a server that is away has no values at all."""
+    """Its slots tell the queue, and without them only that is unavailable; a server that is away has no values."""
     server.owned_by = "user"
     server.health = None
     entry = make_entry(server, tool_mode="assist")
@@ -101,6 +101,10 @@ async def test_a_server_without_metrics(hass: HomeAssistant, server: ChatServer)
     await enable_all(hass, entry)
     assert value(hass, "requests_in_queue") == STATE_UNAVAILABLE
     assert value(hass, "model") == "embedded"
+    server.slots = [{"id": 0, "is_processing": True}, {"id": 1, "is_processing": False}]
+    await entry.runtime_data.async_refresh()
+    assert value(hass, "requests_in_queue") == "1"
+    server.slots = None
     await server.stop()
     with pytest.raises(HomeLlmConnectionError):
         await async_queue(entry.runtime_data.client)

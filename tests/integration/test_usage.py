@@ -9,7 +9,7 @@ import pytest
 
 from custom_components.home_llm.chat_events import ChatEvent, ChunkReader, Finish, TextDelta
 from custom_components.home_llm.measure import Answer, Totals, answers_of_turn, measured, note_answer
-from custom_components.home_llm.metrics import Queue, read_queue
+from custom_components.home_llm.metrics import Queue, read_queue, read_slots
 from custom_components.home_llm.modalities import sees
 from custom_components.home_llm.refusal_words import is_context_refusal, is_tools_refusal
 from custom_components.home_llm.usage import Usage, read_usage
@@ -134,6 +134,20 @@ def test_read_queue(text: str, queue: Queue | None) -> None:
     """The gauges of the queue are found among other metrics, and only there."""
     assert read_queue(text) == queue
     assert queue is None or queue.length == queue.running + queue.waiting
+
+
+@pytest.mark.parametrize(
+    ("text", "queue"),
+    [
+        ('[{"is_processing": true}, {"is_processing": false}, {}, 7]', Queue(1, 0)),
+        ("[]", Queue(0, 0)),
+        ('{"error": "off"}', None),
+        ("<html>", None),
+    ],
+)
+def test_read_slots(text: str, queue: Queue | None) -> None:
+    """Slots that work are counted."""
+    assert read_slots(text) == queue
 
 
 @pytest.mark.parametrize(
