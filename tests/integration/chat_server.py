@@ -177,6 +177,8 @@ class ChatServer:
 
     async def _load(self, request: web.Request) -> web.Response:
         self.loads.append((request.headers.get("Authorization"), await request.json()))
+        if isinstance(self.load_answer, bytes):
+            return web.Response(body=self.load_answer, content_type="text/html")
         return web.json_response(self.load_answer, status=self.load_status)
 
     async def _metrics(self, request: web.Request) -> web.Response:

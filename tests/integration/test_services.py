@@ -130,6 +130,14 @@ async def test_load_model_fails(
     assert "No way." in str(raised.value)
 
 
+async def test_load_model_of_something_else(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+    """An answer that is no JSON, as a proxy's page, is not taken for a success."""
+    server.load_answer = b"<html>Welcome</html>"
+    with pytest.raises(HomeAssistantError) as raised:
+        await act(hass, "load_model", model="x")
+    assert raised.value.translation_key == "load_failed"
+
+
 async def test_warm(hass: HomeAssistant, house: None, entry: MockConfigEntry, server: ChatServer) -> None:
     """The response tells how much there was to read, also when it had been read before."""
     server.warm_answer = {"usage": {"prompt_tokens": 300, "prompt_tokens_details": {"cached_tokens": 299}}}
