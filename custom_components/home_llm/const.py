@@ -36,7 +36,8 @@ DEFAULT_TEMPERATURE = 0.0
 
 MAX_TOOL_ITERATIONS = 10
 # Older turns are left out: a small model's context is short, and they matter little to the next command.
-MAX_HISTORY_TURNS = 10
+DEFAULT_HISTORY_TURNS = 10
+MAX_HISTORY_TURNS = 50
 # A service that takes longer than this goes on in the background while the assistant answers.
 SERVICE_TIMEOUT = 10.0
 
@@ -49,3 +50,16 @@ WARM_COOLDOWN = timedelta(seconds=30)
 GONE_AFTER = timedelta(minutes=30)
 # A prompt that fills more than this share of the context leaves little for the conversation.
 CROWDED_SHARE = 0.75
+# The prompt of an agent, and how much of house and conversation is in it.
+CONF_EXAMPLES = "examples"
+CONF_HISTORY_TURNS = "history_turns"
+CONF_HOUSE_TOKENS = "house_tokens"
+CONF_PERSONA = "persona"
+CONF_PROMPT_LANGUAGE = "prompt_language"
+CONF_TELL_TIME = "tell_time"
+CONF_THINKING = "thinking"
+CONF_TOOL_FORMAT = "tool_format"
+CONF_TRAINING = "training"
+
+# The user's own files of examples, in Home Assistant's configuration folder: examples_de.csv.
+USER_FOLDER = "home_llm"
