@@ -7,7 +7,10 @@ from homeassistant.components import conversation
 from homeassistant.helpers import llm
 from homeassistant.helpers.json import json_dumps
 
-from .const import MAX_HISTORY_TURNS
+from .const import DEFAULT_HISTORY_TURNS
+from .history import HistoryLimits, recent_turns
+
+_DEFAULT_LIMITS = HistoryLimits(DEFAULT_HISTORY_TURNS)
 
 
 def build_messages(
@@ -15,6 +18,7 @@ def build_messages(
     examples: Sequence[dict[str, Any]],
     outbound: Callable[[str], str],
     keep_call: Callable[[llm.ToolInput], bool],
+    limits: HistoryLimits = _DEFAULT_LIMITS,
 ) -> list[dict[str, Any]]:
     """Return the system prompt, the examples, and the conversation without its oldest turns.
 
@@ -23,6 +27,7 @@ def build_messages(
         examples: messages to put before the conversation.
         outbound: the name of a tool as the model sees it.
         keep_call: whether a call of an earlier turn belongs to what this model can call.
+        limits: how much of the conversation is sent again.
     """
     messages: list[dict[str, Any]] = []
     system = content[0]
@@ -30,7 +35,7 @@ def build_messages(
         messages.append({"role": "system", "content": system.content})
     messages.extend(examples)
     known: set[str] = set()
-    for item in recent_turns(content[1:], MAX_HISTORY_TURNS):
+    for item in recent_turns(content[1:], limits):
         match item:
             case conversation.UserContent():
                 messages.append({"role": "user", "content": item.content})
@@ -48,12 +53,6 @@ def build_messages(
                     }
                 )
     return messages
-
-
-def recent_turns(content: Sequence[conversation.Content], turns: int) -> Sequence[conversation.Content]:
-    """Return the last turns of a conversation, whole, each beginning with what the user said."""
-    starts = [index for index, item in enumerate(content) if isinstance(item, conversation.UserContent)]
-    return content[starts[-turns] :] if len(starts) > turns else content
 
 
 def _assistant_message(
