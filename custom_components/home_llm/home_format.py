@@ -125,16 +125,21 @@ def render_device(device: Device) -> str:
     return f"{line} = {';'.join(parts)}" if parts else line
 
 
-def render_house(devices: Iterable[Device]) -> str:
-    """Return the services and the devices, the part of the prompt that describes the house."""
-    devices = sorted(devices, key=lambda device: device.entity_id)
+def render_house(devices: Iterable[Device], late: Iterable[Device] = ()) -> str:
+    """Return the services and the devices, the part of the prompt that describes the house.
+
+    Args:
+        devices: sorted here by entity id.
+        late: more of them, which come last because they are others with every command.
+    """
+    devices, late = (sorted(part, key=lambda device: device.entity_id) for part in (devices, late))
     if not devices:
         return NO_DEVICES_PROMPT
     lines = []
-    if services := offered_services(devices):
+    if services := offered_services([*devices, *late]):
         lines.append(f"Services: {', '.join(service.name for service in services)}")
     lines.append("Devices:")
-    lines.extend(render_device(device) for device in devices)
+    lines.extend(render_device(device) for device in [*devices, *late])
     return "\n".join(lines)
 
 

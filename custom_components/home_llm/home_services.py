@@ -1,6 +1,7 @@
 """Home services: our own compact LLM API, the only door through which home calls reach the house."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, override
 
@@ -24,6 +25,7 @@ from homeassistant.helpers import (
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER, SERVICE_TIMEOUT
+from .entity_budget import Kept
 from .errors import AgentError
 from .home_format import Example, build_examples, build_tools, clean, render_house
 from .service_catalogue import CATALOGUE, ArgumentError, Device, Service
@@ -69,6 +71,7 @@ class HomeServicesInstance(llm.APIInstance):
 
     openai_tools: list[dict[str, Any]] = field(default_factory=list)
     examples: list[Example] = field(default_factory=list)
+    kept: Kept = field(default_factory=lambda: Kept([], [], 0))
 
 
 class HomeServicesAPI(llm.API):
@@ -78,21 +81,24 @@ class HomeServicesAPI(llm.API):
     line for each device, which only our own server's grammar makes sense of.
     """
 
-    def __init__(self, hass: HomeAssistant) -> None:
-        """Name the API."""
+    def __init__(self, hass: HomeAssistant, choose: Callable[[list[Device]], Kept] | None = None) -> None:
+        """Name the API, and take what chooses the devices where not all of them fit."""
         super().__init__(hass=hass, id=API_ID, name="Home services")
+        self._choose = choose or (lambda devices: Kept(devices, [], 0))
 
     @override
     async def async_get_api_instance(self, llm_context: llm.LLMContext) -> HomeServicesInstance:
         """Describe the house as it is now."""
-        devices = async_exposed_devices(self.hass, llm_context.assistant)
+        kept = self._choose(async_exposed_devices(self.hass, llm_context.assistant))
+        devices = kept.devices
         return HomeServicesInstance(
             api=self,
-            api_prompt=render_house(devices),
+            api_prompt=render_house(kept.core, kept.late),
             llm_context=llm_context,
             tools=[*(HomeServiceTool(service) for service in CATALOGUE), GetDateTimeTool()],
             openai_tools=build_tools(devices),
             examples=build_examples(devices),
+            kept=kept,
         )
 
 
