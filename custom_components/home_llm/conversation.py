@@ -1,28 +1,34 @@
 """The conversation agent."""
 
+from collections import deque
+from collections.abc import Sequence
 from typing import Any, Literal, override
 
 from homeassistant.components import conversation
 from homeassistant.components.conversation.models import AbstractConversationAgent
 from homeassistant.config_entries import ConfigSubentry
-from homeassistant.const import CONF_LLM_HASS_API, CONF_PROMPT, MATCH_ALL
+from homeassistant.const import CONF_LLM_HASS_API, MATCH_ALL
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import intent, llm
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util.ulid import ulid_now
 
+from .agent_prompt import Asked, async_prepare_prompt
 from .client import HomeLlmError
 from .const import DOMAIN, LOGGER, SUBENTRY_CONVERSATION, ToolMode
 from .coordinator import HomeLlmConfigEntry
 from .entity import HomeLlmEntity
-from .errors import AgentError
-from .home_format import DEFAULT_INSTRUCTIONS
-from .home_services import HomeServicesAPI
+from .house_issue import clear_dropped, report_dropped
+from .prompt import Prompt
+from .prompt_render import RENDERED_PROMPT, PromptContext
 from .speech import async_error_sentence
+from .spoken import asks_back
 
 # The server decides how many answers it makes at once.
 PARALLEL_UPDATES = 0
+
+RECENT_ENTITIES = 8
 
 
 async def async_setup_entry(
@@ -45,6 +51,7 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
     def __init__(self, entry: HomeLlmConfigEntry, subentry: ConfigSubentry) -> None:
         """Tell Home Assistant whether the agent can act."""
         super().__init__(entry, subentry)
+        self._recent: deque[str] = deque(maxlen=RECENT_ENTITIES)
         if self.tool_mode is ToolMode.HOME or subentry.data.get(CONF_LLM_HASS_API):
             self._attr_supported_features = conversation.ConversationEntityFeature.CONTROL
 
@@ -75,8 +82,13 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
             assistant=conversation.DOMAIN,
             device_id=None,
         )
-        await chat_log.async_provide_llm_data(context, self._llm_api(), self._prompt())
-        return self._request(chat_log, self._plan(chat_log))
+        prompt = await self._async_begin(chat_log, context)
+        return self._request(chat_log, self._plan(chat_log, prompt))
+
+    async def async_will_remove_from_hass(self) -> None:
+        """Take back what was reported about this agent."""
+        clear_dropped(self.hass, self.subentry)
+        await super().async_will_remove_from_hass()
 
     @override
     async def _async_handle_message(
@@ -84,14 +96,12 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
     ) -> conversation.ConversationResult:
         """Answer a sentence; whatever goes wrong is answered too, with a sentence that says so."""
         asked = chat_log.content[-1]
+        start = len(chat_log.content)
         try:
-            await chat_log.async_provide_llm_data(
-                user_input.as_llm_context(DOMAIN),
-                self._llm_api(),
-                self._prompt(),
-                user_input.extra_system_prompt,
+            prompt = await self._async_begin(
+                chat_log, user_input.as_llm_context(DOMAIN), user_input.extra_system_prompt
             )
-            await self._async_handle_chat_log(chat_log, user_input.language)
+            await self._async_handle_chat_log(chat_log, user_input.language, prompt=prompt)
         except conversation.ConverseError as err:
             return err.as_conversation_result()
         except HomeAssistantError as err:
@@ -101,7 +111,53 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
                 self.entry.async_create_task(self.hass, self.coordinator.async_request_refresh())
             sentence = await async_error_sentence(self.hass, user_input.language, err)
             return self._error_result(user_input, chat_log, asked, sentence)
-        return conversation.async_get_result_from_chat_log(user_input, chat_log)
+        finally:
+            self._remember(chat_log.content[start:])
+        return self._result(user_input, chat_log, start)
+
+    async def _async_begin(
+        self, chat_log: conversation.ChatLog, context: llm.LLMContext, extra: str | None = None
+    ) -> Prompt:
+        """Give a chat log its prompt and its tools.
+
+        Raises:
+            ConverseError: Home Assistant refuses.
+            HomeAssistantError: there is no prompt, or no API.
+        """
+        said = [item.content for item in chat_log.content if isinstance(item, conversation.UserContent)]
+        asked = Asked(context, " ".join(said[-2:]), tuple(self._recent))
+        prepared = await async_prepare_prompt(self.hass, self.agent, asked)
+        report_dropped(self.hass, self.subentry, prepared.situation.kept)
+        prompt = prepared.prompt
+        # Newer versions of Home Assistant would go on with the states of the first turn.
+        chat_log.llm_api = None
+        await chat_log.async_provide_llm_data(
+            PromptContext.of(context, prompt.halves[0] if prepared.api else prompt.text),
+            prepared.api,
+            RENDERED_PROMPT,
+            extra,
+        )
+        return prompt
+
+    def _result(
+        self, user_input: conversation.ConversationInput, chat_log: conversation.ChatLog, start: int
+    ) -> conversation.ConversationResult:
+        """Return the answer, and whether it waits for another one."""
+        result = conversation.async_get_result_from_chat_log(user_input, chat_log)
+        last = chat_log.content[-1]
+        if isinstance(last, conversation.AssistantContent):
+            acted = any(isinstance(item, conversation.ToolResultContent) for item in chat_log.content[start:])
+            result.continue_conversation |= asks_back(last.content, acted=acted)
+        return result
+
+    def _remember(self, turn: Sequence[conversation.Content]) -> None:
+        """Remember which entities were used, because people go on speaking about them."""
+        for item in turn:
+            for call in (item.tool_calls or ()) if isinstance(item, conversation.AssistantContent) else ():
+                if isinstance(entity_id := call.tool_args.get("entity_id"), str):
+                    if entity_id in self._recent:
+                        self._recent.remove(entity_id)
+                    self._recent.appendleft(entity_id)
 
     def _error_result(
         self,
@@ -122,23 +178,3 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
         response = intent.IntentResponse(language=user_input.language)
         response.async_set_error(intent.IntentResponseErrorCode.UNKNOWN, sentence)
         return conversation.ConversationResult(response=response, conversation_id=chat_log.conversation_id)
-
-    def _llm_api(self) -> llm.API | list[str] | None:
-        """Return what the agent may use.
-
-        Raises:
-            AgentError: the agent wants home services of a server that does not have them.
-        """
-        if self.tool_mode is ToolMode.HOME:
-            if not self.coordinator.data.is_home_llm:
-                raise AgentError("home_mode_unsupported")
-            return HomeServicesAPI(self.hass)
-        apis: list[str] = list(self.subentry.data.get(CONF_LLM_HASS_API, ()))
-        # An API whose integration is gone does not take the others with it.
-        known = {api.id for api in llm.async_get_apis(self.hass)}
-        return [api for api in apis if api in known] or None
-
-    def _prompt(self) -> str | None:
-        """Return the instructions, the default ones of the mode where none are written."""
-        default = DEFAULT_INSTRUCTIONS if self.tool_mode is ToolMode.HOME else None
-        return self.subentry.data.get(CONF_PROMPT) or default

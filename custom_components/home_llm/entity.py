@@ -13,12 +13,12 @@ from homeassistant.helpers import llm
 from homeassistant.helpers.json import json_dumps
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
+from .agent_prompt import Agent
 from .assist import ToolNames, async_allowed_values, format_tool
 from .const import (
-    CONF_MAX_TOKENS,
     CONF_TEMPERATURE,
     CONF_TOOL_MODE,
-    DEFAULT_MAX_TOKENS,
+    DEFAULT_HISTORY_TURNS,
     DEFAULT_TEMPERATURE,
     DEFAULT_TITLE,
     DOMAIN,
@@ -27,11 +27,15 @@ from .const import (
 )
 from .coordinator import HomeLlmConfigEntry, HomeLlmCoordinator
 from .deltas import assist_deltas, home_deltas, latest_results
+from .entity_budget import ANSWER_SHARE, HISTORY_SHARE
 from .errors import AgentError, api_errors
-from .home_format import example_messages
+from .history import HistoryLimits
 from .home_services import HomeServicesInstance
 from .messages import build_messages
+from .prompt import Prompt
 from .speech import async_done
+from .spoken import spoken_events
+from .tokens import MESSAGE_TOKENS, estimate_tokens
 
 
 @dataclass
@@ -43,6 +47,7 @@ class _Plan:
     keep_call: Callable[[llm.ToolInput], bool] = lambda _call: True
     examples: list[dict[str, Any]] = field(default_factory=list)
     complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda request: request
+    history: HistoryLimits = field(default_factory=lambda: HistoryLimits(DEFAULT_HISTORY_TURNS))
 
 
 class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
@@ -72,11 +77,18 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
         """Return how this agent acts on the house."""
         return ToolMode(self.subentry.data.get(CONF_TOOL_MODE, ToolMode.HOME))
 
+    @property
+    def agent(self) -> Agent:
+        """Return the agent as far as its prompt depends on it."""
+        return Agent(self.subentry.data, self.coordinator.data)
+
     async def _async_handle_chat_log(
         self,
         chat_log: conversation.ChatLog,
         language: str | None,
         complete: Callable[[dict[str, Any]], dict[str, Any]] = lambda request: request,
+        *,
+        prompt: Prompt | None = None,
     ) -> None:
         """Let the model answer, and act, until it has said something.
 
@@ -84,13 +96,14 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
             chat_log: the conversation.
             language: the language of the sentences that we say ourselves.
             complete: adds to each request what only the caller knows.
+            prompt: what the system prompt was made of, and the examples that follow it.
 
         Raises:
             AgentError: the server failed, or the model came to no answer.
         """
         start = len(chat_log.content)
         done = await async_done(self.hass, language)
-        plan = self._plan(chat_log)
+        plan = self._plan(chat_log, prompt)
         plan.complete = complete
         failed: set[tuple[str, str]] = set()
         for _round in range(MAX_TOOL_ITERATIONS):
@@ -109,17 +122,20 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
 
     def _request(self, chat_log: conversation.ChatLog, plan: _Plan) -> dict[str, Any]:
         """Return the body of the next request. Warming sends the same, of a conversation that has not begun."""
-        messages = build_messages(chat_log.content, plan.examples, plan.names.outbound, plan.keep_call)
+        messages = build_messages(chat_log.content, plan.examples, plan.names.outbound, plan.keep_call, plan.history)
         return plan.complete({**plan.request, "messages": messages})
 
     async def _async_round(self, chat_log: conversation.ChatLog, plan: _Plan, done: str) -> None:
         """Ask once, and stream the answer into the chat log."""
         with api_errors():
-            async with aclosing(self.coordinator.async_chat(self.subentry, self._request(chat_log, plan))) as events:
+            async with (
+                aclosing(self.coordinator.async_chat(self.subentry, self._request(chat_log, plan))) as events,
+                aclosing(spoken_events(events)) as spoken,
+            ):
                 if isinstance(chat_log.llm_api, HomeServicesInstance):
-                    deltas = home_deltas(events, chat_log, done)
+                    deltas = home_deltas(spoken, chat_log, done)
                 else:
-                    deltas = assist_deltas(events, plan.names.inbound)
+                    deltas = assist_deltas(spoken, plan.names.inbound)
                 async with aclosing(deltas) as stream:
                     async for _content in chat_log.async_add_delta_content_stream(self.entity_id, stream):
                         pass
@@ -144,35 +160,56 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
             conversation.AssistantContent(agent_id=self.entity_id, content=done)
         )
 
-    def _plan(self, chat_log: conversation.ChatLog) -> _Plan:
+    def _plan(self, chat_log: conversation.ChatLog, prompt: Prompt | None = None) -> _Plan:
         """Return the request of this turn, but for its messages."""
-        options = self.subentry.data
-        server = self.coordinator.data
+        data = self.subentry.data
+        options = self.agent.options
         request: dict[str, Any] = {
-            "max_tokens": int(options.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS)),
-            "temperature": float(options.get(CONF_TEMPERATURE, DEFAULT_TEMPERATURE)),
+            "max_tokens": options.max_tokens,
+            "temperature": float(data.get(CONF_TEMPERATURE, DEFAULT_TEMPERATURE)),
         }
-        if model := options.get(CONF_MODEL) or server.default_model:
+        if model := self.agent.model:
             request["model"] = model
+        if options.thinking is not None:
+            request["chat_template_kwargs"] = {"enable_thinking": options.thinking}
+        plan = _Plan(request, ToolNames({}), examples=prompt.examples if prompt else [])
         api = chat_log.llm_api
         if isinstance(api, HomeServicesInstance):
             if api.openai_tools:
                 request["tools"] = api.openai_tools
                 request["home_llm"] = {"tool_markup": "home", "render_tools": False}
             known = {tool["function"]["name"] for tool in api.openai_tools}
-            return _Plan(
-                request,
-                ToolNames({}),
-                lambda call: call.tool_name in known,
-                example_messages(api.examples),
-            )
-        if api is None or not api.tools:
-            return _Plan(request, ToolNames({}))
-        names = ToolNames.from_names(tool.name for tool in api.tools)
-        request["tools"] = [format_tool(tool, names, api.custom_serializer) for tool in api.tools]
-        if server.is_home_llm and (allowed := async_allowed_values(self.hass, api.llm_context.assistant)):
-            request["home_llm"] = {"allowed_values": allowed}
-        return _Plan(request, names)
+            plan.keep_call = lambda call: call.tool_name in known
+        elif api is not None and api.tools:
+            plan.names = ToolNames.from_names(tool.name for tool in api.tools)
+            request["tools"] = [format_tool(tool, plan.names, api.custom_serializer) for tool in api.tools]
+            if self.coordinator.data.is_home_llm:
+                request.update(self._assist_extension(api, prompt))
+        listed = prompt is not None and prompt.lists_tools
+        plan.history = HistoryLimits(options.history_turns, self._history_tokens(chat_log, plan, listed=listed))
+        return plan
+
+    def _assist_extension(self, api: llm.APIInstance, prompt: Prompt | None) -> dict[str, Any]:
+        """Return what a Home LLM server is told about Assist's tools."""
+        extension: dict[str, Any] = {}
+        if allowed := async_allowed_values(self.hass, api.llm_context.assistant):
+            extension["allowed_values"] = allowed
+        if prompt is not None and prompt.lists_tools:
+            extension |= {"tool_markup": "functioncall", "render_tools": False}
+        return {"home_llm": extension} if extension else {}
+
+    def _history_tokens(self, chat_log: conversation.ChatLog, plan: _Plan, *, listed: bool) -> int | None:
+        """Return about how many tokens are left for the conversation."""
+        if (size := self.agent.context_size) is None:
+            return None
+        system = chat_log.content[0]
+        spent = estimate_tokens(system.content or "") if isinstance(system, conversation.SystemContent) else 0
+        spent += sum(MESSAGE_TOKENS + estimate_tokens(message["content"]) for message in plan.examples)
+        if not listed and not isinstance(chat_log.llm_api, HomeServicesInstance):
+            spent += estimate_tokens(json_dumps(plan.request.get("tools", [])))
+        answer = min(int(plan.request["max_tokens"]), int(size * ANSWER_SHARE))
+        # The estimate may be too high. What does not fit after all is refused by the server, in numbers.
+        return max(int(size * HISTORY_SHARE), size - spent - answer)
 
 
 def _failed_calls(content: Sequence[conversation.Content]) -> set[tuple[str, str]]:

@@ -10,44 +10,20 @@ from homeassistant.config_entries import (
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_LLM_HASS_API, CONF_MODEL, CONF_NAME, CONF_PROMPT
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import llm
 from homeassistant.helpers.selector import (
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
     SelectSelectorMode,
-    TemplateSelector,
 )
 
-from .const import (
-    CONF_MAX_TOKENS,
-    CONF_TEMPERATURE,
-    CONF_TOOL_MODE,
-    DEFAULT_MAX_TOKENS,
-    DEFAULT_TEMPERATURE,
-    DEFAULT_TITLE,
-    ToolMode,
-)
+from .agent_prompt import Agent
+from .const import CONF_TOOL_MODE, DEFAULT_TITLE, DOMAIN, USER_FOLDER, ToolMode
 from .coordinator import HomeLlmCoordinator
-from .home_format import DEFAULT_INSTRUCTIONS
-
-DEFAULT_PROMPTS = {
-    ToolMode.HOME: DEFAULT_INSTRUCTIONS,
-    ToolMode.ASSIST: llm.DEFAULT_INSTRUCTIONS_PROMPT,
-}
-
-_TOOL_MODE_SELECTOR = SelectSelector(
-    SelectSelectorConfig(
-        options=[mode.value for mode in ToolMode],
-        translation_key=CONF_TOOL_MODE,
-        mode=SelectSelectorMode.LIST,
-    )
-)
-_MAX_TOKENS_SELECTOR = NumberSelector(NumberSelectorConfig(min=16, max=8192, step=1, mode=NumberSelectorMode.BOX))
-_TEMPERATURE_SELECTOR = NumberSelector(NumberSelectorConfig(min=0, max=2, step=0.05))
+from .prompt_preview import Preview, async_preview
+from .subentry_schemas import CONF_SHOW_PROMPT, STORED, choice, chosen_options, options_schema
 
 
 class AgentSubentryFlow(ConfigSubentryFlow):
@@ -55,6 +31,8 @@ class AgentSubentryFlow(ConfigSubentryFlow):
 
     _name: str
     _options: dict[str, Any]
+    _preview: Preview
+    _answered = False
 
     async def async_step_user(
         self,
@@ -80,8 +58,7 @@ class AgentSubentryFlow(ConfigSubentryFlow):
         entry = self._get_entry()
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="entry_not_loaded")
-        coordinator: HomeLlmCoordinator = entry.runtime_data
-        server = coordinator.data
+        server = self._coordinator.data
         errors: dict[str, str] = {}
         if user_input is not None:
             mode = ToolMode(user_input[CONF_TOOL_MODE])
@@ -95,7 +72,7 @@ class AgentSubentryFlow(ConfigSubentryFlow):
         schema = probatio.Schema(
             {
                 probatio.Required(CONF_NAME): str,
-                probatio.Required(CONF_TOOL_MODE): _TOOL_MODE_SELECTOR,
+                probatio.Required(CONF_TOOL_MODE): choice(CONF_TOOL_MODE, list(ToolMode), SelectSelectorMode.LIST),
                 probatio.Optional(CONF_MODEL): SelectSelector(
                     SelectSelectorConfig(
                         options=[model.model_id for model in server.models],
@@ -115,21 +92,20 @@ class AgentSubentryFlow(ConfigSubentryFlow):
 
     async def async_step_home(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask for the options of an agent with home services."""
-        if user_input is not None:
-            self._options.pop(CONF_LLM_HASS_API, None)
-            return self._finish(user_input)
-        return self._show_options(ToolMode.HOME, {})
+        self._options.pop(CONF_LLM_HASS_API, None)
+        return await self._async_options(ToolMode.HOME, {}, user_input)
 
     async def async_step_assist(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
         """Ask for the options of an agent with Home Assistant's own LLM APIs."""
-        if user_input is not None:
-            self._take(user_input, CONF_LLM_HASS_API)
-            return self._finish(user_input)
         apis = llm.async_get_apis(self.hass)
         known = {api.id for api in apis}
         # A new agent can act; one that was set to only talk keeps to that.
-        is_new_to_assist = self._previous_mode() is not ToolMode.ASSIST
+        is_new_to_assist = self._previous_mode() is not ToolMode.ASSIST and not self._answered
         chosen = self._options.get(CONF_LLM_HASS_API, [llm.LLM_API_ASSIST] if is_new_to_assist else [])
+        if user_input is not None:
+            self._answered = True
+            self._take(user_input, CONF_LLM_HASS_API)
+            chosen = self._options.get(CONF_LLM_HASS_API, [])
         selector = SelectSelector(
             SelectSelectorConfig(
                 options=[SelectOptionDict(label=api.name, value=api.id) for api in apis], multiple=True
@@ -138,38 +114,80 @@ class AgentSubentryFlow(ConfigSubentryFlow):
         marker = probatio.Optional(
             CONF_LLM_HASS_API, description={"suggested_value": [api for api in chosen if api in known]}
         )
-        return self._show_options(ToolMode.ASSIST, {marker: selector})
+        return await self._async_options(ToolMode.ASSIST, {marker: selector}, user_input)
 
-    def _show_options(self, mode: ToolMode, fields: dict[Any, Any]) -> SubentryFlowResult:
-        """Show what both kinds of agents have in common, after a kind's own fields."""
-        prompt = self._options.get(CONF_PROMPT) or DEFAULT_PROMPTS[mode]
-        schema = probatio.Schema(
-            {
-                **fields,
-                probatio.Optional(CONF_PROMPT, description={"suggested_value": prompt}): TemplateSelector(),
-                probatio.Required(
-                    CONF_MAX_TOKENS, default=self._options.get(CONF_MAX_TOKENS, DEFAULT_MAX_TOKENS)
-                ): _MAX_TOKENS_SELECTOR,
-                probatio.Required(
-                    CONF_TEMPERATURE, default=self._options.get(CONF_TEMPERATURE, DEFAULT_TEMPERATURE)
-                ): _TEMPERATURE_SELECTOR,
-            }
+    async def _async_options(
+        self, mode: ToolMode, fields: dict[Any, Any], user_input: dict[str, Any] | None
+    ) -> SubentryFlowResult:
+        """Ask for what both kinds of agents have in common, after a kind's own fields; try what is given."""
+        errors: dict[str, str] = {}
+        placeholders = {"error": "", "folder": self.hass.config.path(USER_FOLDER)}
+        if user_input is not None:
+            chosen = chosen_options(user_input, self._options, self._agent.model)
+            for key in STORED:
+                self._options.pop(key, None)
+            self._options |= chosen
+            show = user_input[CONF_SHOW_PROMPT]
+            try:
+                # What is of our own making needs no trial.
+                if show or CONF_PROMPT in chosen:
+                    self._preview = await async_preview(self.hass, self._agent, self._coordinator.client)
+            except HomeAssistantError as err:
+                errors, placeholders["error"] = _preview_error(err)
+            else:
+                return await self.async_step_preview() if show else await self.async_step_save()
+        return self.async_show_form(
+            step_id=mode.value,
+            data_schema=options_schema(self._options, self._agent.model, fields),
+            errors=errors,
+            description_placeholders=placeholders,
+            last_step=True,
         )
-        return self.async_show_form(step_id=mode.value, data_schema=schema, last_step=True)
 
-    def _finish(self, user_input: dict[str, Any]) -> SubentryFlowResult:
+    async def async_step_preview(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> SubentryFlowResult:
+        """Show the prompt, with its tokens as the server counts them or about."""
+        return self.async_show_menu(
+            step_id="preview" if self._preview.counted else "preview_estimated",
+            menu_options=["save", "change"],
+            description_placeholders=self._preview.placeholders,
+        )
+
+    async def async_step_preview_estimated(self, user_input: dict[str, Any] | None = None) -> SubentryFlowResult:
+        """Show the prompt again."""
+        return await self.async_step_preview(user_input)
+
+    async def async_step_change(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> SubentryFlowResult:
+        """Go back to the options."""
+        mode = ToolMode(self._options[CONF_TOOL_MODE])
+        return await (self.async_step_home() if mode is ToolMode.HOME else self.async_step_assist())
+
+    async def async_step_save(
+        self,
+        user_input: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> SubentryFlowResult:
         """Save the agent."""
-        self._take(user_input, CONF_PROMPT, CONF_MAX_TOKENS, CONF_TEMPERATURE)
-        self._options[CONF_MAX_TOKENS] = int(self._options[CONF_MAX_TOKENS])
-        # Instructions that nobody changed are not stored, so that better ones reach this agent too.
-        written = str(self._options.get(CONF_PROMPT, "")).strip()
-        if written == DEFAULT_PROMPTS[ToolMode(self._options[CONF_TOOL_MODE])].strip():
-            del self._options[CONF_PROMPT]
         if self.source == SOURCE_USER:
             return self.async_create_entry(title=self._name, data=self._options)
         return self.async_update_and_abort(
             self._get_entry(), self._get_reconfigure_subentry(), data=self._options, title=self._name
         )
+
+    @property
+    def _coordinator(self) -> HomeLlmCoordinator:
+        """Return the server of the agent."""
+        coordinator: HomeLlmCoordinator = self._get_entry().runtime_data
+        return coordinator
+
+    @property
+    def _agent(self) -> Agent:
+        """Return the agent as it would be."""
+        return Agent(self._options, self._coordinator.data)
 
     def _take(self, user_input: dict[str, Any], *keys: str) -> None:
         """Take fields over from a form, where a field that was left empty is taken away."""
@@ -184,3 +202,10 @@ class AgentSubentryFlow(ConfigSubentryFlow):
         if self.source == SOURCE_USER:
             return None
         return ToolMode(self._get_reconfigure_subentry().data.get(CONF_TOOL_MODE, ToolMode.HOME))
+
+
+def _preview_error(err: HomeAssistantError) -> tuple[dict[str, str], str]:
+    """Return the errors of the form, and the words of what went wrong."""
+    if err.translation_domain == DOMAIN and err.translation_key in ("template_failed", "template_slow"):
+        return {CONF_PROMPT: err.translation_key}, (err.translation_placeholders or {}).get("message", "")
+    return {"base": "prompt_unavailable"}, str(err)

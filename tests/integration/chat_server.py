@@ -102,6 +102,9 @@ class ChatServer:
         self.load_status = 200
         self.metrics: str | None = None
         self.slots: Any = None
+        # Where it counts tokens, one for each word, and what it was given to count.
+        self.counts_at: str | None = "/tokenize"
+        self.counted: list[str] = []
         self.aborted = asyncio.Event()
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -130,6 +133,8 @@ class ChatServer:
         app.router.add_post("/v1/internal/model/load", self._load)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/slots", self._slots)
+        app.router.add_post("/tokenize", self._count)
+        app.router.add_post("/v1/internal/token-count", self._count)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
@@ -192,6 +197,16 @@ class ChatServer:
         if self.slots is None:
             raise web.HTTPNotFound
         return web.json_response(self.slots)
+
+    async def _count(self, request: web.Request) -> web.Response:
+        if request.path != self.counts_at:
+            return web.Response(status=404, text="<html>Not found</html>", content_type="text/html")
+        body = await request.json()
+        text = body["content" if request.path == "/tokenize" else "text"]
+        self.counted.append(text)
+        words = text.split()
+        tokens = list(range(len(words)))
+        return web.json_response({"tokens": tokens} if request.path == "/tokenize" else {"length": len(words)})
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refuse(request):

@@ -15,7 +15,7 @@ from homeassistant.helpers import chat_session
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
 
-from custom_components.home_llm.const import MAX_HISTORY_TURNS
+from custom_components.home_llm.const import DEFAULT_HISTORY_TURNS
 from custom_components.home_llm.home_format import DEFAULT_INSTRUCTIONS
 from tests.integration.chat_server import ChatServer, answer, call, chunk
 from tests.integration.conftest import make_entry
@@ -146,12 +146,30 @@ async def test_a_call_without_a_word(hass: HomeAssistant, entry: MockConfigEntry
     assert len(server.requests) == 4
 
 
-async def test_a_question(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+@pytest.mark.parametrize(
+    ("words", "asks"),
+    [
+        (["Which ", "light?"], True),
+        (["Which light? ", "🙂"], True),
+        (["Which one? The kitchen or the bedroom."], True),
+        (["It is on."], False),
+    ],
+)
+async def test_a_question(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer, words: list[str], asks: bool
+) -> None:
     """Text alone is said, and a question keeps the conversation open."""
-    server.script([answer("Which ", "light?")])
+    server.script([answer(*words)])
     result = await say(hass)
-    assert speech(result) == "Which light?"
-    assert result.continue_conversation
+    assert speech(result) == "".join(words)
+    assert result.continue_conversation is asks
+
+
+async def test_thoughts_in_the_text(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+    """A server that sends thoughts as text is understood as well, and they are kept in the log of the conversation."""
+    server.script([answer("<thi", "nk>sec", "ret</th", "ink>\n\nIt is on.")])
+    result = await say(hass)
+    assert speech(result) == "It is on."
 
 
 async def test_thinking_is_not_said(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
@@ -200,18 +218,53 @@ async def test_history(hass: HomeAssistant, entry: MockConfigEntry, server: Chat
 
 
 async def test_long_history(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
-    """Only the last turns are sent, the current one among them."""
+    """Only the last turns are sent, the current one among them, and the beginning stays for a few turns."""
     server.script(answer(f"Answer {number}.") for number in range(15))
     conversation_id = None
     for number in range(15):
         result = await say(hass, f"Question {number}", conversation_id=conversation_id)
         conversation_id = result.conversation_id
     asked = [
-        message["content"]
-        for message in server.requests[-1]["messages"]
-        if message["role"] == "user" and message["content"].startswith("Question")
+        [
+            int(message["content"].split()[1])
+            for message in request["messages"]
+            if message["role"] == "user" and message["content"].startswith("Question")
+        ]
+        for request in server.requests
     ]
-    assert asked == [f"Question {number}" for number in range(15 - MAX_HISTORY_TURNS, 15)]
+    assert all(turns == list(range(turns[0], number + 1)) for number, turns in enumerate(asked))
+    assert max(map(len, asked)) == DEFAULT_HISTORY_TURNS + 1
+    assert [turns[0] for turns in asked] == [0] * 11 + [6] * 4
+
+
+async def test_history_fits_the_context(hass: HomeAssistant, server: ChatServer) -> None:
+    """Long answers push out the turns before them, so that the prompt stays smaller than the context."""
+    server.models = [{"id": "embedded", "owned_by": "home-llm", "meta": {"n_ctx": 1536}}]
+    make_entry(server, max_tokens=128).add_to_hass(hass)
+    await hass.config_entries.async_setup(hass.config_entries.async_entries("home_llm")[0].entry_id)
+    server.script(answer("word " * 200) for _ in range(8))
+    conversation_id = None
+    for number in range(8):
+        result = await say(hass, f"Question {number}", conversation_id=conversation_id)
+        conversation_id = result.conversation_id
+    for request in server.requests:
+        assert sum(len(message["content"]) for message in request["messages"]) / 3 < 1536 - 128
+    assert server.requests[-1]["messages"][-1]["content"] == "Question 7"
+
+
+@pytest.mark.parametrize("turns", [0, 2])
+async def test_how_much_is_remembered(hass: HomeAssistant, server: ChatServer, turns: int) -> None:
+    """With nothing remembered, what is said now is still sent, together with the prompt."""
+    make_entry(server, history_turns=turns, examples=0).add_to_hass(hass)
+    await hass.config_entries.async_setup(hass.config_entries.async_entries("home_llm")[0].entry_id)
+    server.script([answer("One."), answer("Two.")])
+    result = await say(hass, "one")
+    await say(hass, "two", conversation_id=result.conversation_id)
+    assert [message["role"] for message in server.requests[1]["messages"]] == [
+        "system",
+        *(["user", "assistant"] if turns else []),
+        "user",
+    ]
 
 
 async def test_names_and_areas(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
@@ -248,7 +301,7 @@ async def test_the_sentence_is_streamed(hass: HomeAssistant, entry: MockConfigEn
         if delta.get("content"):
             states.append(is_on(hass, "light.kitchen_light"))
 
-    server.script([answer(call("light.turn_on", KITCHEN), "\nIt ", "is on.")])
+    server.script([answer(call("light.turn_on", KITCHEN), "\nThe light ", "is on. And", " the fan is off.")])
     agent = async_get_agent(hass, AGENT)
     assert isinstance(agent, conversation.ConversationEntity)
     user_input = conversation.ConversationInput(
@@ -266,7 +319,7 @@ async def test_the_sentence_is_streamed(hass: HomeAssistant, entry: MockConfigEn
     ):
         await agent._async_handle_message(user_input, log)
     assert [delta["content"] for delta in deltas if delta.get("role") is None and "content" in delta] == [
-        "It ",
-        "is on.",
+        "The light is on. ",
+        "And the fan is off.",
     ]
     assert states == [True, True]
