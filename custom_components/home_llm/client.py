@@ -7,16 +7,45 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from .chat_events import ChatEvent, ChunkError, ChunkReader
+from .client_errors import (
+    HomeLlmAuthenticationError,
+    HomeLlmConnectionError,
+    HomeLlmError,
+    HomeLlmRedirectError,
+    HomeLlmResponseError,
+    HomeLlmUnavailableError,
+)
 from .modalities import sees
+from .refusals import error_message, location, status_error, stream_error
+from .server_info import Health, ModelInfo, ServerInfo, host_and_port, normalize_url
+from .server_kinds import ServerKind, async_identify
 from .sse import SseDecoder, SseError
+from .text_completions import TextMode, TextReader, text_request
+from .text_tools import CallFormat
+
+__all__ = [
+    "Health",
+    "HomeLlmAuthenticationError",
+    "HomeLlmClient",
+    "HomeLlmConnectionError",
+    "HomeLlmError",
+    "HomeLlmRedirectError",
+    "HomeLlmResponseError",
+    "HomeLlmUnavailableError",
+    "ModelInfo",
+    "ServerInfo",
+    "ServerKind",
+    "TextMode",
+    "host_and_port",
+    "normalize_url",
+]
 
 OWNED_BY_HOME_LLM = "home-llm"
 
@@ -24,95 +53,45 @@ OWNED_BY_HOME_LLM = "home-llm"
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=10)
 # Home Assistant's voice pipeline gives up after five minutes.
 CHAT_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=10)
-
-MAX_ERROR_BYTES = 64 * 1024
-MAX_MESSAGE_LENGTH = 500
-
-
-class HomeLlmError(Exception):
-    """Talking to the server failed."""
-
-
-class HomeLlmConnectionError(HomeLlmError):
-    """The server cannot be reached, or the connection broke."""
-
-
-class HomeLlmAuthenticationError(HomeLlmError):
-    """The server does not accept the API key."""
-
-
-class HomeLlmUnavailableError(HomeLlmError):
-    """The server is there but cannot answer now: it downloads, loads or is busy."""
-
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
-        """Keep the seconds after which the server asks to be tried again."""
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-class HomeLlmResponseError(HomeLlmError):
-    """The server refused the request, or answered something that makes no sense."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """One model of the server."""
-
-    model_id: str
-    owned_by: str
-    context_size: int | None
-    # Whether it looks at pictures; None where the server does not tell.
-    sees: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What a Home LLM server says about itself."""
-
-    status: str
-    message: str
-    version: str
-    model: str | None
-    percent: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ServerInfo:
-    """A server and its models, the default one first."""
-
-    models: tuple[ModelInfo, ...]
-    is_home_llm: bool
-    health: Health | None
-
-    @property
-    def default_model(self) -> str | None:
-        """Return the id of the model that is used when none is named."""
-        return self.models[0].model_id if self.models else None
-
-
-def normalize_url(url: str) -> str:
-    """Return a base address without a trailing slash or /v1, as the client wants it."""
-    return url.strip().rstrip("/").removesuffix("/v1").rstrip("/")
-
-
-def host_and_port(url: str) -> tuple[str | None, int | None]:
-    """Return where an address points to, with the scheme's own port where none is written."""
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = None
-    return parts.hostname, port or {"http": 80, "https": 443}.get(parts.scheme)
+# A large model is read from a slow disk.
+LOAD_TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=10)
 
 
 class HomeLlmClient:
     """One server, reached through one session."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, api_key: str | None = None) -> None:
-        """Remember where the server is; nothing is sent yet."""
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        api_key: str | None = None,
+        *,
+        admin_key: str | None = None,
+        kind: ServerKind | None = None,
+        text: TextMode | None = None,
+    ) -> None:
+        """Remember where the server is; nothing is sent yet.
+
+        Args:
+            session: what requests are made with.
+            url: the address.
+            api_key: for everything but models.
+            admin_key: for listing and loading models; none is the API key.
+            kind: the kind of server where it is known; none is to ask the server.
+            text: how to write prompts for text completions; none is to use chat completions.
+        """
         self._session = session
+        self._chosen_kind = kind
+        self._found_kind: ServerKind | None = None
+        self._text = text
+        self._admin_key = admin_key
+        self.async_move(url, api_key)
+
+    def async_move(self, url: str, api_key: str | None) -> None:
+        """Use another address and key from now on."""
         self.url = normalize_url(url)
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._headers = _bearer(api_key)
+        self._admin_headers = _bearer(self._admin_key or api_key)
 
     async def async_models(self) -> tuple[ModelInfo, ...]:
         """Return the server's models, the default one first.
@@ -151,10 +130,61 @@ class HomeLlmClient:
             HomeLlmError: see the subclasses.
         """
         models = await self.async_models()
+        if self._chosen_kind not in (None, ServerKind.HOME_LLM):
+            return await self._other_server(models, self._chosen_kind)
         is_home_llm = any(model.owned_by == OWNED_BY_HOME_LLM for model in models)
         # A Home LLM server may have no model to list; its health tells it apart.
+        is_home_llm = is_home_llm or self._chosen_kind is ServerKind.HOME_LLM
         health = await self.async_health() if is_home_llm or not models else None
-        return ServerInfo(models, is_home_llm or health is not None, health)
+        if is_home_llm or health is not None:
+            return ServerInfo(models, is_home_llm=True, health=health, kind=ServerKind.HOME_LLM)
+        if self._found_kind is None:
+            self._found_kind = await async_identify(self._get_json)
+        return await self._other_server(models, self._found_kind)
+
+    async def async_loaded_model(self) -> str | None:
+        """Return the model that a server with text-generation-webui's routes has loaded.
+
+        Raises:
+            HomeLlmError: see the subclasses.
+        """
+        name = (await self._get_json("/v1/internal/model/info")).get("model_name")
+        return name if isinstance(name, str) and name not in ("", "None") else None
+
+    async def async_loadable_models(self) -> list[str]:
+        """Return the models that a server with text-generation-webui's routes can load; needs the admin key.
+
+        Raises:
+            HomeLlmError: see the subclasses.
+        """
+        names = (await self._get_json("/v1/internal/model/list", self._admin_headers)).get("model_names")
+        if not isinstance(names, list):
+            raise HomeLlmResponseError("The list of models has no model_names field")
+        return [name for name in names if isinstance(name, str) and name != "None"]
+
+    async def async_load_model(self, name: str) -> None:
+        """Let a server with text-generation-webui's routes load a model; needs the admin key.
+
+        Raises:
+            HomeLlmError: see the subclasses.
+        """
+        path = "/v1/internal/model/load"
+        async with self._request("POST", path, LOAD_TIMEOUT, {"model_name": name}, self._admin_headers) as response:
+            await response.read()
+
+    async def _other_server(self, models: tuple[ModelInfo, ...], kind: ServerKind) -> ServerInfo:
+        """Return what is known of a server that is not ours, its loaded model first."""
+        # Good to have, and not needed.
+        with suppress(HomeLlmError):
+            if kind is ServerKind.WEBUI and (loaded := await self.async_loaded_model()):
+                first = next((model for model in models if model.model_id == loaded), ModelInfo(loaded, "", None))
+                models = (first, *(model for model in models if model.model_id != loaded))
+            if kind is ServerKind.LLAMA_SERVER and models:
+                settings = (await self._get_json("/props")).get("default_generation_settings")
+                size = settings.get("n_ctx") if isinstance(settings, Mapping) else None
+                models = (replace(models[0], context_size=size if isinstance(size, int) else None), *models[1:])
+        reads_home_calls = self._text is not None and self._text.call_format is CallFormat.HOME
+        return ServerInfo(models, is_home_llm=False, health=None, kind=kind, reads_home_calls=reads_home_calls)
 
     async def async_chat(self, request: Mapping[str, Any]) -> AsyncGenerator[ChatEvent]:
         """Stream the answer to a chat completion request; the stream field is added here.
@@ -162,12 +192,16 @@ class HomeLlmClient:
         Raises:
             HomeLlmError: see the subclasses; also when the stream ends before the answer does.
         """
-        body = {**request, "stream": True, "stream_options": {"include_usage": True}}
-        async with self._request("POST", "/v1/chat/completions", CHAT_TIMEOUT, body) as response:
+        reader: ChunkReader | TextReader
+        if self._text is None:
+            path, reader = "/v1/chat/completions", ChunkReader()
+            body = {**request, "stream_options": {"include_usage": True}}
+        else:
+            path, (body, reader) = "/v1/completions", text_request(request, self._text)
+        async with self._request("POST", path, CHAT_TIMEOUT, {**body, "stream": True}) as response:
             if response.content_type in ("application/json", "text/html"):
-                message = await _error_message(response)
+                message = await error_message(response)
                 raise HomeLlmResponseError(f"The server did not stream its answer: {message}")
-            reader = ChunkReader()
             async with aclosing(_chunks(response)) as chunks:
                 async for chunk in chunks:
                     try:
@@ -186,7 +220,8 @@ class HomeLlmClient:
         Raises:
             HomeLlmError: see the subclasses.
         """
-        async with self._request("POST", path, limits, body, key) as response:
+        headers = _bearer(key) if key else None
+        async with self._request("POST", path, limits, body, headers) as response:
             try:
                 return await response.json(content_type=None)
             except ValueError as err:
@@ -201,9 +236,9 @@ class HomeLlmClient:
         async with self._request("GET", path, limits) as response:
             return await response.text(errors="replace")
 
-    async def _get_json(self, path: str) -> Mapping[str, Any]:
+    async def _get_json(self, path: str, headers: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         """Return the JSON object at a path."""
-        async with self._request("GET", path, REQUEST_TIMEOUT) as response:
+        async with self._request("GET", path, REQUEST_TIMEOUT, headers=headers) as response:
             try:
                 payload = await response.json(content_type=None)
             except ValueError as err:
@@ -219,16 +254,22 @@ class HomeLlmClient:
         path: str,
         limits: aiohttp.ClientTimeout,
         body: Mapping[str, Any] | None = None,
-        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """Send a request; map what goes wrong to our errors, also while the answer is read."""
-        headers = {"Authorization": f"Bearer {key}"} if key else self._headers
         try:
             async with self._session.request(
-                method, f"{self.url}{path}", headers=headers, json=body, timeout=limits
+                method,
+                f"{self.url}{path}",
+                headers=self._headers if headers is None else headers,
+                json=body,
+                timeout=limits,
+                allow_redirects=False,
             ) as response:
+                if response.status in (301, 302, 303, 307, 308):
+                    raise HomeLlmRedirectError(location(response))
                 if response.status != 200:
-                    raise _status_error(response, await _error_message(response))
+                    raise status_error(response, await error_message(response))
                 yield response
         except TimeoutError as err:
             raise HomeLlmConnectionError(f"No answer from {self.url} in time") from err
@@ -258,7 +299,7 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[Mapping[st
             if not isinstance(chunk, Mapping):
                 raise HomeLlmResponseError(f"A chunk of the answer is not an object: {event[:200]}")
             if error := chunk.get("error"):
-                raise _stream_error(error)
+                raise stream_error(error)
             yield chunk
 
 
@@ -274,50 +315,6 @@ def _model(item: Mapping[str, Any], listing: Mapping[str, Any]) -> ModelInfo:
     )
 
 
-def _stream_error(error: Any) -> HomeLlmError:
-    """Return the error that a server reports in the middle of a stream."""
-    message = _message(error) or "The server reported an error"
-    code = error.get("code") if isinstance(error, Mapping) else None
-    if code in (401, 403):
-        return HomeLlmAuthenticationError(message)
-    if code in (429, 503):
-        return HomeLlmUnavailableError(message)
-    return HomeLlmResponseError(message)
-
-
-def _status_error(response: aiohttp.ClientResponse, message: str) -> HomeLlmError:
-    """Return the error that an HTTP status stands for."""
-    if response.status in (401, 403):
-        return HomeLlmAuthenticationError(message)
-    if response.status in (429, 502, 503, 504):
-        return HomeLlmUnavailableError(message, _retry_after(response.headers.get("Retry-After")))
-    return HomeLlmResponseError(message)
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Return the seconds of a Retry-After header; dates, which no inference server sends, are left out."""
-    try:
-        return max(0.0, float(value)) if value else None
-    except ValueError:
-        return None
-
-
-async def _error_message(response: aiohttp.ClientResponse) -> str:
-    """Return what an answer that is not a stream says is wrong."""
-    fallback = f"HTTP {response.status} {response.reason or ''}".strip()
-    text = (await response.content.read(MAX_ERROR_BYTES)).decode(errors="replace")
-    try:
-        payload = json.loads(text)
-    except ValueError:
-        # A page from a proxy says less than the status does.
-        return fallback if "<" in text or not text.strip() else text.strip()[:MAX_MESSAGE_LENGTH]
-    if isinstance(payload, Mapping):
-        return _message(payload.get("error")) or _message(payload.get("detail")) or fallback
-    return fallback
-
-
-def _message(error: Any) -> str:
-    """Return the text of an error, which may be an object with a message or a plain string."""
-    if isinstance(error, Mapping):
-        error = error.get("message")
-    return error.strip()[:MAX_MESSAGE_LENGTH] if isinstance(error, str) else ""
+def _bearer(key: str | None) -> dict[str, str]:
+    """Return the header that a key is sent in."""
+    return {"Authorization": f"Bearer {key}"} if key else {}

@@ -135,11 +135,15 @@ class ChatServer:
         app.router.add_get("/slots", self._slots)
         app.router.add_post("/tokenize", self._count)
         app.router.add_post("/v1/internal/token-count", self._count)
+        self.add_routes(app)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
         await site.start()
         self.port = self._runner.addresses[0][1]
+
+    def add_routes(self, app: web.Application) -> None:
+        """Add what other kinds of servers have; ours has nothing to add here."""
 
     async def stop(self) -> None:
         """Stop listening and drop all connections."""
@@ -212,6 +216,9 @@ class ChatServer:
         if refusal := self._refuse(request):
             return refusal
         self.requests.append(await request.json())
+        return await self._answer(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         if not self.answers:
             return web.json_response({"error": {"message": "the script is over"}}, status=500)
         script = self.answers.pop(0)
