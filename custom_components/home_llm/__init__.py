@@ -5,6 +5,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
+from .backend import async_forget_backend, async_start_backend
 from .const import DOMAIN
 from .coordinator import HomeLlmConfigEntry, HomeLlmCoordinator
 from .services import async_setup_services
@@ -23,6 +24,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
 async def async_setup_entry(hass: HomeAssistant, entry: HomeLlmConfigEntry) -> bool:
     """Set up a server and its agents."""
     coordinator = HomeLlmCoordinator(hass, entry)
+    await async_start_backend(hass, entry, coordinator.client, coordinator.async_server_changed)
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
 
@@ -36,6 +38,11 @@ async def async_unload_entry(hass: HomeAssistant, entry: HomeLlmConfigEntry) -> 
     """Unload a server and its agents."""
     entry.runtime_data.problems.clear_all()
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: HomeLlmConfigEntry) -> None:
+    """Delete what the server of an entry has stored on this machine."""
+    await async_forget_backend(hass, entry)
 
 
 async def async_update_listener(hass: HomeAssistant, entry: HomeLlmConfigEntry) -> None:

@@ -123,7 +123,7 @@ async def _async_situation(hass: HomeAssistant, agent: Agent, asked: Asked) -> t
     tools: list[dict[str, Any]] = []
     kept = Kept([], [], 0)
     if options.mode is ToolMode.HOME:
-        if not agent.server.is_home_llm:
+        if not agent.server.has_home_services:
             raise AgentError("home_mode_unsupported")
         home: HomeServicesInstance = await HomeServicesAPI(hass, pick).async_get_api_instance(asked.context)
         instance, tools, kept = home, home.openai_tools, home.kept

@@ -14,6 +14,18 @@ SUBENTRY_CONVERSATION = "conversation"
 SUBENTRY_AI_TASK = "ai_task_data"
 
 CONF_ADMIN_KEY = "admin_key"
+CONF_API_TYPE = "api_type"
+CONF_BACKEND = "backend"
+CONF_CALL_FORMAT = "call_format"
+CONF_COMMAND = "command"
+CONF_CONTEXT_SIZE = "context_size"
+CONF_FILE = "file"
+CONF_HUB_TOKEN = "hub_token"  # noqa: S105 - a name, not a token
+CONF_PROMPT_TEMPLATE = "prompt_template"
+CONF_QUANT = "quant"
+CONF_REPOSITORY = "repository"
+CONF_THREADS = "threads"
+
 CONF_MAX_TOKENS = "max_tokens"
 CONF_TEMPERATURE = "temperature"
 CONF_TOOL_MODE = "tool_mode"
@@ -24,6 +36,29 @@ class ToolMode(StrEnum):
 
     HOME = "home"
     ASSIST = "assist"
+
+
+class Backend(StrEnum):
+    """Where the model runs. The kinds of remote servers are named as in server_kinds."""
+
+    AUTO = "auto"
+    HOME_LLM = "home_llm"
+    WEBUI = "text_generation_webui"
+    LLAMA_SERVER = "llama_server"
+    OLLAMA = "ollama"
+    OPENAI = "openai"
+    HUGGING_FACE = "hugging_face"
+    LOCAL_FILE = "local_file"
+
+
+LOCAL_BACKENDS = (Backend.HUGGING_FACE, Backend.LOCAL_FILE)
+
+
+class ApiType(StrEnum):
+    """What a remote server is asked for."""
+
+    CHAT = "chat"
+    TEXT = "text"
 
 
 DEFAULT_TITLE = "Home LLM"

@@ -5,14 +5,13 @@ from contextlib import aclosing
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
-from homeassistant.const import CONF_API_KEY, CONF_URL
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 
+from .backend import async_create_client
 from .chat_events import ChatEvent
-from .client import HomeLlmAuthenticationError, HomeLlmClient, HomeLlmError, ServerInfo
+from .client import HomeLlmAuthenticationError, HomeLlmError, ServerInfo
 from .const import DOMAIN, LOGGER, UPDATE_INTERVAL_CONNECTED, UPDATE_INTERVAL_DISCONNECTED
 from .errors import error_key
 from .measure import Answer, Totals, measured, note_answer
@@ -41,7 +40,7 @@ class HomeLlmCoordinator(DataUpdateCoordinator[ServerInfo]):
             name=entry.title,
             update_interval=UPDATE_INTERVAL_DISCONNECTED,
         )
-        self.client = HomeLlmClient(async_get_clientsession(hass), entry.data[CONF_URL], entry.data.get(CONF_API_KEY))
+        self.client = async_create_client(hass, entry.data)
         self.problems = Problems(hass, entry)
         self.totals = Totals()
         self.queue: Queue | None = None
@@ -94,3 +93,8 @@ class HomeLlmCoordinator(DataUpdateCoordinator[ServerInfo]):
         if server.models and (server.health is None or server.health.status == "ok"):
             self.update_interval = UPDATE_INTERVAL_CONNECTED
         return server
+
+    @callback
+    def async_server_changed(self) -> None:
+        """Look at once at a server that has gone or is back."""
+        self.config_entry.async_create_background_task(self.hass, self.async_refresh(), f"{self.name} refresh")

@@ -10,10 +10,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from yarl import URL
 
-from .const import CONF_ADMIN_KEY, DOMAIN
+from .const import CONF_ADMIN_KEY, CONF_HUB_TOKEN, DOMAIN
 from .coordinator import HomeLlmConfigEntry
 
-TO_REDACT = {CONF_ADMIN_KEY, CONF_API_KEY, CONF_PROMPT}
+TO_REDACT = {CONF_ADMIN_KEY, CONF_API_KEY, CONF_HUB_TOKEN, CONF_PROMPT}
 
 
 async def async_get_config_entry_diagnostics(
@@ -23,7 +23,8 @@ async def async_get_config_entry_diagnostics(
     """Return what helps to find out why an agent does not answer."""
     data = async_redact_data(dict(entry.data), TO_REDACT)
     # An address may carry a password.
-    data[CONF_URL] = str(URL(data[CONF_URL]).with_user(None))
+    if CONF_URL in data:
+        data[CONF_URL] = str(URL(data[CONF_URL]).with_user(None))
     return {
         "title": entry.title,
         "source": entry.source,

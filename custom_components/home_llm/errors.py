@@ -5,11 +5,13 @@ from contextlib import contextmanager
 
 from homeassistant.exceptions import HomeAssistantError
 
-from .client import (
+from .client_errors import (
     HomeLlmAuthenticationError,
     HomeLlmConnectionError,
     HomeLlmError,
+    HomeLlmRedirectError,
     HomeLlmUnavailableError,
+    LocalServerError,
 )
 from .const import DOMAIN
 
@@ -24,12 +26,16 @@ class AgentError(HomeAssistantError):
 
 def error_key(err: HomeLlmError) -> str:
     """Return the translation key of a client error, the same in flows, exceptions and speech."""
+    if isinstance(err, LocalServerError):
+        return err.key
     if isinstance(err, HomeLlmAuthenticationError):
         return "invalid_auth"
     if isinstance(err, HomeLlmUnavailableError):
         return "unavailable"
     if isinstance(err, HomeLlmConnectionError):
         return "cannot_connect"
+    if isinstance(err, HomeLlmRedirectError):
+        return "redirected"
     return "invalid_response"
 
 

@@ -158,7 +158,7 @@ class Problems:
         if agent.subentry_type != SUBENTRY_CONVERSATION:
             return
         mode = ToolMode(agent.data.get(CONF_TOOL_MODE, ToolMode.HOME))
-        if mode is ToolMode.HOME and not server.is_home_llm:
+        if mode is ToolMode.HOME and not server.has_home_services:
             self.report(HOME_MODE_UNSUPPORTED, agent)
         else:
             self.clear(HOME_MODE_UNSUPPORTED, agent)

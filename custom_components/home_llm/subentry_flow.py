@@ -22,6 +22,7 @@ from homeassistant.helpers.selector import (
 from .agent_prompt import Agent
 from .const import CONF_TOOL_MODE, DEFAULT_TITLE, DOMAIN, USER_FOLDER, ToolMode
 from .coordinator import HomeLlmCoordinator
+from .model_names import unknown_model
 from .prompt_preview import Preview, async_preview
 from .subentry_schemas import CONF_SHOW_PROMPT, STORED, choice, chosen_options, options_schema
 
@@ -60,15 +61,21 @@ class AgentSubentryFlow(ConfigSubentryFlow):
             return self.async_abort(reason="entry_not_loaded")
         server = self._coordinator.data
         errors: dict[str, str] = {}
+        placeholders: dict[str, str] = {}
         if user_input is not None:
             mode = ToolMode(user_input[CONF_TOOL_MODE])
-            if mode is ToolMode.HOME and not server.is_home_llm:
+            model = user_input.get(CONF_MODEL, "").strip()
+            if mode is ToolMode.HOME and not server.has_home_services:
                 errors[CONF_TOOL_MODE] = "home_mode_unsupported"
+            elif model and not server.is_home_llm and (problem := unknown_model(model, server.model_ids)):
+                # A Home LLM server answers with the model that it has, whatever it is called.
+                errors[CONF_MODEL] = problem.key
+                placeholders = problem.placeholders
             else:
                 self._name = user_input.get(CONF_NAME, self._name).strip() or DEFAULT_TITLE
                 self._take(user_input, CONF_TOOL_MODE, CONF_MODEL)
                 return await (self.async_step_home() if mode is ToolMode.HOME else self.async_step_assist())
-        mode = ToolMode.HOME if server.is_home_llm else ToolMode.ASSIST
+        mode = ToolMode.HOME if server.has_home_services else ToolMode.ASSIST
         schema = probatio.Schema(
             {
                 probatio.Required(CONF_NAME): str,
@@ -87,6 +94,7 @@ class AgentSubentryFlow(ConfigSubentryFlow):
             step_id="agent",
             data_schema=self.add_suggested_values_to_schema(schema, user_input or suggested),
             errors=errors,
+            description_placeholders=placeholders,
             last_step=False,
         )
 

@@ -41,11 +41,14 @@ async def discover(hass: HomeAssistant, info: HassioServiceInfo) -> ConfigFlowRe
     return await hass.config_entries.flow.async_init("home_llm", context={"source": SOURCE_HASSIO}, data=info)
 
 
-async def add_by_hand(hass: HomeAssistant, **user_input: str) -> ConfigFlowResult:
-    """Fill in the form of the manual step."""
+async def add_by_hand(hass: HomeAssistant, **user_input: Any) -> ConfigFlowResult:
+    """Read the warning, choose a server somewhere, and fill in its form."""
     result = await hass.config_entries.flow.async_init("home_llm", context={"source": SOURCE_USER})
+    assert result["type"] is FlowResultType.MENU
+    assert result["menu_options"] == ["remote", "hugging_face", "local_file"]
+    result = await hass.config_entries.flow.async_configure(result["flow_id"], {"next_step_id": "remote"})
     assert result["type"] is FlowResultType.FORM
-    assert result["step_id"] == "user"
+    assert result["step_id"] == "remote"
     return await hass.config_entries.flow.async_configure(result["flow_id"], user_input)
 
 
@@ -55,7 +58,7 @@ async def test_discovery(hass: HomeAssistant, server: ChatServer) -> None:
     result = await discover(hass, discovery(server))
     assert result["type"] is FlowResultType.FORM
     assert result["step_id"] == "hassio_confirm"
-    assert result["description_placeholders"] == {"addon": "Home LLM"}
+    assert result["description_placeholders"]["addon"] == "Home LLM"
     flow = hass.config_entries.flow.async_progress()[0]
     assert flow["context"]["title_placeholders"] == {"name": "Home LLM"}
     assert flow["context"]["confirm_only"]

@@ -102,7 +102,8 @@ def test_steps(section: str) -> None:
     for key in section.split("/"):
         tree = tree[key]
     for name, step in tree["step"].items():
-        assert set(step.get("data_description", {})) == set(step.get("data", {})), name
+        for fields in (step, *step.get("sections", {}).values()):
+            assert set(fields.get("data_description", {})) == set(fields.get("data", {})), name
 
 
 def test_subentries() -> None:
