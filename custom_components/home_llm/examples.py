@@ -6,7 +6,8 @@ Free of Home Assistant. A file has the columns type, request, tool and response:
 
 `type` is the domain of the device; `tool` is a home service, or empty for a question that is answered with the state.
 `<name>`, `<area>` and `<state>` are those of the device. Any other placeholder is an argument of the service, filled
-with a value that the device takes, in the unit that people say. The same house always gives the same examples.
+with a value that the device takes, in the unit that people say: `<temperature=19|66>` takes the first of these values
+that the device takes, `<temperature>` a usual one. The same house always gives the same examples.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from .home_format import Example, clean, render_call, render_device
-from .service_catalogue import CATALOGUE, Device, Service, plain_number
+from .service_catalogue import CATALOGUE, ArgumentError, Device, Parameter, Service, plain_number
 
 DEFAULT_EXAMPLES = 7
 MAX_EXAMPLES = 16
 MAX_FILE_BYTES = 256 * 1024
 COLUMNS = ("type", "request", "tool", "response")
 
-_PLACEHOLDER = re.compile(r"<([a-z_]+)>")
+_PLACEHOLDER = re.compile(r"<([a-z_]+)(?:=([^<>]*))?>")
 _OF_THE_DEVICE = frozenset({"name", "area", "state"})
 # What examples ask for, the first value that the device takes. Temperatures are Celsius and Fahrenheit.
-_VALUES: Mapping[str, tuple[float, ...]] = {
+_VALUES: Mapping[str, tuple[float | str, ...]] = {
     "brightness": (40,),
     "temperature": (21, 70),
     "percentage": (50,),
@@ -55,7 +56,13 @@ class Row:
     @property
     def placeholders(self) -> set[str]:
         """Return what is filled in."""
-        return {*_PLACEHOLDER.findall(self.request), *_PLACEHOLDER.findall(self.response)}
+        return {name for name, _values in _PLACEHOLDER.findall(self.request + self.response)}
+
+    def values(self, argument: str) -> tuple[float | str, ...]:
+        """Return what an argument may be in this example, the best first."""
+        written = [values for name, values in _PLACEHOLDER.findall(self.request + self.response) if name == argument]
+        values = next(filter(None, written), "")
+        return tuple(map(_value, values.split("|"))) if values else _VALUES.get(argument, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +151,11 @@ def _fault(row: Row) -> str | None:
     services = [service for service in CATALOGUE if service.name == row.service]
     if not services or services[0].domain != row.domain:
         return f"{row.service} is not a home service of {row.domain}"
-    known = {parameter.name for parameter in services[0].parameters} & _VALUES.keys()
-    if unknown := wanted - known:
+    known = {parameter.name: parameter for parameter in services[0].parameters}
+    if unknown := wanted - known.keys():
         return f"{row.service} does not take <{min(unknown)}>"
+    if empty := [name for name in sorted(wanted) if known[name].kind != "choice" and not row.values(name)]:
+        return f"<{empty[0]}> needs a value: <{empty[0]}=...>"
     required = {parameter.name for parameter in services[0].parameters if parameter.required}
     return f"{row.service} needs <{min(required - wanted)}>" if required - wanted else None
 
@@ -170,18 +179,33 @@ def _command(row: Row, devices: Sequence[Device]) -> HouseExample | None:
             continue
         arguments: dict[str, Any] = {"entity_id": device.entity_id}
         for parameter in service.parameters:
-            if parameter.name not in row.placeholders or not parameter.supported(device):
-                continue
-            minimum, maximum = parameter.limits(device)
-            for value in _VALUES[parameter.name]:
-                if (minimum is None or value >= minimum) and (maximum is None or value <= maximum):
-                    arguments[parameter.name] = plain_number(value)
-                    break
+            if parameter.name in row.placeholders and parameter.supported(device):
+                value = _first(parameter, row.values(parameter.name), device)
+                arguments |= {} if value is None else {parameter.name: value}
         if not row.placeholders - _OF_THE_DEVICE <= arguments.keys():
             continue
         words = {**arguments, "name": clean(device.name), "area": clean(device.area or "")}
         return HouseExample(device, _fill(row.request, words), service, arguments, _fill(row.response, words))
     return None
+
+
+def _first(parameter: Parameter, values: Sequence[float | str], device: Device) -> float | str | None:
+    """Return the first value that a device takes; of a choice, its own first one where none is given."""
+    for value in values or parameter.choices(device):
+        try:
+            parameter.check(value, device)
+        except ArgumentError:
+            continue
+        return value if isinstance(value, str) else plain_number(value)
+    return None
+
+
+def _value(text: str) -> float | str:
+    """Return a value that is written in a file."""
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip()
 
 
 def _fill(text: str, words: Mapping[str, Any]) -> str:

@@ -94,6 +94,23 @@ def test_a_house_without_areas_or_devices(tmp_path: Path) -> None:
     assert (example.request, example.response) == ("turn on the Lamp in the Den", "In the Den.")
 
 
+def test_values_of_ones_own(tmp_path: Path) -> None:
+    """A file can say the values, the first that the device takes counts, and a mode is the device's own."""
+    text = (
+        "climate,<temperature=19|66> degrees for <name>,climate.set_temperature,Now <temperature>.\n"
+        "climate,<name> to <hvac_mode>,climate.set_hvac_mode,Now <hvac_mode>.\n"
+        "light,dim <name> to <brightness=12.0>,light.turn_on,Now <brightness>.\n"
+    )
+    rows = read_examples(own(tmp_path, HEADER + text))
+    attributes = {"supported_features": 1, "min_temp": 45, "max_temp": 95, "hvac_modes": ["heat", "off"]}
+    house = [Device("climate.a", "Hall", "heat", attributes), HOUSE[0]]
+    assert [(item.request, item.as_call.call, item.response) for item in build_examples(house, rows, 7)] == [
+        ("66 degrees for Hall", "climate.set_temperature(climate.a, temperature=66)", "Now 66."),
+        ("dim Bedroom Light to 12", "light.turn_on(light.bedroom, brightness=12)", "Now 12."),
+        ("Hall to heat", 'climate.set_hvac_mode(climate.a, hvac_mode="heat")', "Now heat."),
+    ]
+
+
 def test_the_number_of_examples() -> None:
     """There are as many as wanted and never more."""
     rows = read_examples(shipped_file("en"))
@@ -120,6 +137,7 @@ def test_examples_are_calls_that_the_house_takes(domain: str) -> None:
         (f"{HEADER}light,a <colour>,light.turn_on,b\n", "light.turn_on does not take <colour>"),
         (f"{HEADER}climate,a,climate.set_temperature,b\n", "climate.set_temperature needs <temperature>"),
         (f"{HEADER}sensor,a <brightness>,,b\n", "<brightness> needs a tool"),
+        (f"{HEADER}sensor,a <brightness=1>,,b\n", "<brightness> needs a tool"),
         ("x" * (MAX_FILE_BYTES + 1), "has more than"),
     ],
 )

@@ -13,7 +13,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import floor_registry as fr
 from homeassistant.helpers import issue_registry as ir
-from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
+from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser, async_mock_service
 
 from custom_components.home_llm.personas import Persona, Training, is_tuned, persona_text
 from custom_components.home_llm.tool_formats import ToolFormat
@@ -324,6 +324,23 @@ async def test_a_house_that_does_not_fit(hass: HomeAssistant, server: ChatServer
     assert not [issue for issue in ir.async_get(hass).issues.values() if issue.translation_key == "house_too_big"]
     assert "switch.plug_77" in await prompt_of(hass, server)
     assert not [issue for issue in ir.async_get(hass).issues.values() if issue.translation_key == "house_too_big"]
+
+
+async def test_what_was_spoken_about_stays(hass: HomeAssistant, server: ChatServer) -> None:
+    """In a large house a device that was used is still known when it is only called it."""
+    calls = async_mock_service(hass, "switch", "turn_on")
+    for number in range(200):
+        entity_id = f"switch.plug_{number}"
+        hass.states.async_set(entity_id, "off", {"friendly_name": f"Plug {number} of the long corridor"})
+        async_expose_entity(hass, "conversation", entity_id, should_expose=True)
+    await set_up(hass, server)
+    plug = {"entity_id": "switch.plug_199"}
+    server.script([answer(call("switch.turn_on", plug), "On."), answer("Hm."), answer("Hm."), answer("Hm.")])
+    await say(hass, "turn on plug 199")
+    assert [item.data for item in calls] == [plug]
+    for text in ("never mind", "make it brighter", "and off again"):
+        await say(hass, text)
+    assert all("switch.plug_199 " in request["messages"][0]["content"] for request in server.requests)
 
 
 async def test_tools_in_the_prompt(hass: HomeAssistant, server: ChatServer) -> None:
