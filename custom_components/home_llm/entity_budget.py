@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .home_format import render_device
+from .home_format import line_order, render_device
 from .service_catalogue import Device
 from .tokens import estimate_tokens
 
@@ -85,7 +85,7 @@ def default_budget(context_size: int | None, max_tokens: int, spent: int) -> int
 
 def choose(devices: Iterable[Device], budget: int | None, moment: Callable[[], Moment]) -> Kept:
     """Return the devices that fit into so many tokens; the moment is looked at only where not all do."""
-    devices = sorted(devices, key=lambda device: device.entity_id)
+    devices = sorted(devices, key=line_order)
     cost = {device.entity_id: 1 + estimate_tokens(render_device(device)) for device in devices}
     if budget is None or sum(cost.values()) <= budget:
         return Kept(devices, [], 0)
@@ -102,13 +102,13 @@ def choose(devices: Iterable[Device], budget: int | None, moment: Callable[[], M
 
 
 def _fill(devices: Iterable[Device], cost: Mapping[str, int], budget: int) -> list[Device]:
-    """Return the first devices that fit, sorted by entity id."""
+    """Return the first devices that fit, in the order of their lines."""
     kept = []
     for device in devices:
         if cost[device.entity_id] <= budget:
             budget -= cost[device.entity_id]
             kept.append(device)
-    return sorted(kept, key=lambda device: device.entity_id)
+    return sorted(kept, key=line_order)
 
 
 def _by_domain(devices: Sequence[Device]) -> list[Device]:

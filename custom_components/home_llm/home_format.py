@@ -29,6 +29,14 @@ MAX_ACTION_EXAMPLES = 6
 # The state of these is only the time of their last use, which would change the prompt for nothing.
 STATELESS_DOMAINS = frozenset({"button", "event", "input_button", "scene"})
 
+# What changes by itself, seldom or all the time, stands behind what only people change: a server reads a prompt anew
+# from the first byte that differs.
+_CHANGING = {
+    **dict.fromkeys(("binary_sensor", "climate", "device_tracker", "humidifier", "media_player"), 1),
+    **dict.fromkeys(("person", "timer", "vacuum", "lawn_mower", "water_heater"), 1),
+    **dict.fromkeys(("sensor", "sun", "weather"), 2),
+}
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
 
 
@@ -116,6 +124,11 @@ def clean(text: str, limit: int = MAX_NAME_LENGTH) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}\u2026"
 
 
+def line_order(device: Device) -> tuple[int, str]:
+    """Return what the lines of devices are sorted by: how much they change by themselves, and the entity id."""
+    return (_CHANGING.get(device.domain, 0), device.entity_id)
+
+
 def render_device(device: Device) -> str:
     """Return the line of a device: entity_id 'name' = state;attributes."""
     line = f"{device.entity_id} '{clean(device.name)}'"
@@ -129,10 +142,10 @@ def render_house(devices: Iterable[Device], late: Iterable[Device] = ()) -> str:
     """Return the services and the devices, the part of the prompt that describes the house.
 
     Args:
-        devices: sorted here by entity id.
+        devices: put in order here, those last that change most.
         late: more of them, which come last because they are others with every command.
     """
-    devices, late = (sorted(part, key=lambda device: device.entity_id) for part in (devices, late))
+    devices, late = (sorted(part, key=line_order) for part in (devices, late))
     if not devices:
         return NO_DEVICES_PROMPT
     lines = []

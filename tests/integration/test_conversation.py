@@ -41,8 +41,8 @@ async def test_a_command(hass: HomeAssistant, entry: MockConfigEntry, server: Ch
         "light.attic_light 'Attic Light' = unavailable\n"
         "light.bedroom_light 'Bedroom Light' = off\n"
         "light.kitchen_light 'Kitchen Light' = off\n"
-        "sensor.outside 'Outside Temperature' = 12.5 °C\n"
-        "switch.pump 'Pump' = off",
+        "switch.pump 'Pump' = off\n"
+        "sensor.outside 'Outside Temperature' = 12.5 °C",
     }
     assert request["messages"][1:5] == [
         {"role": "user", "content": "what is the Outside Temperature?"},
@@ -250,6 +250,18 @@ async def test_history_fits_the_context(hass: HomeAssistant, server: ChatServer)
     for request in server.requests:
         assert sum(len(message["content"]) for message in request["messages"]) / 3 < 1536 - 128
     assert server.requests[-1]["messages"][-1]["content"] == "Question 7"
+
+
+async def test_an_empty_answer_is_not_an_older_one(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer
+) -> None:
+    """A turn without an answer says so, and does not repeat what was said before."""
+    server.script([answer("First."), answer(), answer("Third.")])
+    result = await say(hass, "one")
+    second = await say(hass, "two", conversation_id=result.conversation_id)
+    assert speech(second) == "The model gave no answer."
+    assert speech(await say(hass, "three", conversation_id=result.conversation_id)) == "Third."
+    assert [message["content"] for message in server.requests[-1]["messages"][-3:]] == ["one", "First.", "three"]
 
 
 @pytest.mark.parametrize("turns", [0, 2])

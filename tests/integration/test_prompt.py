@@ -107,8 +107,8 @@ async def test_all_variables(hass: HomeAssistant, server: ChatServer, freezer: F
         "light.bedroom_light 'Bedroom Light' = off\n"
         "light.kitchen_light 'Kitchen Light' = off\n"
         "light.kitchen_light 'Big Lamp' = off;area=Kitchen\n"
-        "sensor.outside 'Outside Temperature' = 12.5 °C\n"
-        "switch.pump 'Pump' = off"
+        "switch.pump 'Pump' = off\n"
+        "sensor.outside 'Outside Temperature' = 12.5 °C"
     )
 
 
@@ -248,12 +248,13 @@ async def test_nothing_changes_while_nothing_changes(
 async def test_a_changed_state_changes_only_what_follows_it(
     hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer
 ) -> None:
-    """Instructions, services, and the devices before it stay as they were."""
+    """Instructions, services, and all that does not change by itself stay as they were."""
     before = await prompt_of(hass, server)
     hass.states.async_set("sensor.outside", "13.5", hass.states.get("sensor.outside").attributes)  # type: ignore[union-attr]
     after = await prompt_of(hass, server)
     assert before != after
-    assert before[: shared(before, after)].endswith("sensor.outside 'Outside Temperature' = 1")
+    same = before[: shared(before, after)]
+    assert same.endswith("switch.pump 'Pump' = off\nsensor.outside 'Outside Temperature' = 1")
 
 
 async def test_the_time_comes_last(hass: HomeAssistant, server: ChatServer, freezer: FrozenDateTimeFactory) -> None:
@@ -275,7 +276,7 @@ async def test_the_area_of_the_speaker(hass: HomeAssistant, entry: MockConfigEnt
     area = ar.async_get(hass).async_create("Den")
     dr.async_get(hass).async_update_device(satellite.id, area_id=area.id)
     prompt = await prompt_of(hass, server, device_id=satellite.id)
-    assert prompt.endswith("switch.pump 'Pump' = off\nThe user is in this area: Den.")
+    assert prompt.endswith("sensor.outside 'Outside Temperature' = 12.5 °C\nThe user is in this area: Den.")
     assert "Den" not in await prompt_of(hass, server)
     subentry = next(iter(entry.subentries.values()))
     data = {**subentry.data, "prompt": "{% if area_name %}In {{ area_name }} ({{ area_id }}).{% endif %}"}
