@@ -136,7 +136,7 @@ async def _async_start_server(
 
     # What is registered last is called first: the server ends with the entry and, without it, with Home Assistant.
     entry.async_on_unload(server.async_stop)
-    entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
+    entry.async_on_unload(hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, stop))
 
 
 def local_options(hass: HomeAssistant, data: Mapping[str, Any]) -> LocalOptions:

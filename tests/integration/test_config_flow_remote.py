@@ -274,3 +274,19 @@ async def test_home_services_over_text_completions(hass: HomeAssistant, house: N
     safe = hass.states.get("light.safe_light")
     assert safe is not None
     assert safe.state == "off"
+
+
+async def test_the_model_of_an_agent(hass: HomeAssistant, other: OtherServer) -> None:
+    """A name that the server does not have is refused in the agent's form as well, with the nearest one."""
+    other.models = models("qwen2.5:0.5b", "llama3.2:3b")
+    entry = MockConfigEntry(domain="home_llm", data={"url": other.url})
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    flows = hass.config_entries.subentries
+    shown = await flows.async_init((entry.entry_id, "conversation"), context={"source": "user"})
+    answers = {"name": "Al", "tool_mode": "assist"}
+    shown = await flows.async_configure(shown["flow_id"], {**answers, "model": "qwen"})
+    assert shown["errors"] == {"model": "unknown_model_near"}
+    assert shown["description_placeholders"] == {"model": "qwen", "suggestion": "qwen2.5:0.5b"}
+    shown = await flows.async_configure(shown["flow_id"], {**answers, "model": "qwen2.5:0.5b"})
+    assert shown["step_id"] == "assist"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,16 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER, Config
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_capture_events
 
 from custom_components.home_llm import local_process
 from custom_components.home_llm.backend import data_folder
+from custom_components.home_llm.chat_events import Finish, TextDelta
+from custom_components.home_llm.client import HomeLlmClient, TextMode
 from custom_components.home_llm.diagnostics import async_get_config_entry_diagnostics
+from custom_components.home_llm.prompt_templates import PromptTemplate
+from custom_components.home_llm.text_tools import CallFormat
 from hub import LocalHub
 from tests.integration.programs import until, write_program, write_server
 
@@ -96,7 +102,18 @@ def processes(folder: Path) -> list[int]:
     return found
 
 
-async def test_a_file(hass: HomeAssistant, real: None, config: Path, weights: Path) -> None:
+async def text_completion(hass: HomeAssistant, client: HomeLlmClient) -> None:
+    """Ask the same server over text completions, with a prompt of our own."""
+    session = async_get_clientsession(hass)
+    key = client._headers["Authorization"].removeprefix("Bearer ")
+    texts = HomeLlmClient(session, client.url, key, text=TextMode(PromptTemplate.CHATML, CallFormat.HOME))
+    messages = [{"role": "user", "content": "What is the capital of France?"}]
+    events = [event async for event in texts.async_chat({"messages": messages, "max_tokens": 24, "temperature": 0})]
+    assert "Paris" in "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert isinstance(events[-1], Finish)
+
+
+async def test_a_file(hass: HomeAssistant, real: None, house: None, config: Path, weights: Path) -> None:
     """A path under the configuration folder is loaded once, and then serves an agent until the entry goes."""
     (config / "models").mkdir()
     (config / "models" / "tiny.gguf").symlink_to(weights)
@@ -106,14 +123,14 @@ async def test_a_file(hass: HomeAssistant, real: None, config: Path, weights: Pa
     assert result["errors"] == {"file": "no_such_file"}
     result = await submit(hass, result, file="models")
     assert result["errors"] == {"file": "no_such_file"}
-    result = await submit(hass, result, file="models/tiny.gguf", advanced={"context_size": 1024, "threads": 1})
+    result = await submit(hass, result, file="models/tiny.gguf", advanced={"context_size": 2048, "threads": 1})
     result = await watch(hass, result)
     assert result["type"] is FlowResultType.CREATE_ENTRY, result
     assert result["title"] == "tiny"
     assert result["data"] == {
         "backend": "local_file",
         "file": "models/tiny.gguf",
-        "context_size": 1024,
+        "context_size": 2048,
         "threads": 1,
     }
     await hass.async_block_till_done()
@@ -122,8 +139,13 @@ async def test_a_file(hass: HomeAssistant, real: None, config: Path, weights: Pa
     coordinator = entry.runtime_data
     await until(lambda: coordinator.data.health.status == "ok")
     assert coordinator.data.is_home_llm
-    assert hass.states.get("conversation.home_llm") is not None
     assert len(processes(config)) == 1
+    request = {"text": "what is the capital of France?", "agent_id": "conversation.home_llm", "language": "en"}
+    answer: Any = await hass.services.async_call(
+        "conversation", "process", request, blocking=True, return_response=True
+    )
+    assert "Paris" in answer["response"]["speech"]["plain"]["speech"]
+    await text_completion(hass, coordinator.client)
 
     result = await submit(hass, await choose(hass, "local_file"), file="models/tiny.gguf")
     assert result["reason"] == "already_configured"
@@ -265,6 +287,37 @@ async def test_a_server_that_does_not_survive_the_model(
         assert entry.error_reason_translation_key == key
 
 
+async def test_a_server_that_dies_on_the_model(
+    hass: HomeAssistant, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An instruction that the processor does not know, met only while the model is loaded, is a message."""
+    program = write_server(config / "bin")
+    program.with_name("health").write_text('{"status": "downloading", "download": {"percent": 50}}')
+    monkeypatch.setenv("PATH", str(program.parent))
+    (config / "x.gguf").touch()
+    result = await submit(hass, await choose(hass, "local_file"), file="x.gguf")
+    seen = async_capture_events(hass, "data_entry_flow_progress_update")
+    await until(lambda: seen)
+    program.with_name("die").write_text(str(int(signal.SIGILL)))
+    result = await watch(hass, result)
+    assert result["errors"] == {"base": "local_illegal_instruction"}
+
+
+async def test_home_assistant_stops_during_a_flow(
+    hass: HomeAssistant, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server of a flow does not outlive Home Assistant, also when it does not answer."""
+    program = write_server(config / "bin")
+    program.with_name("health").write_text('{"status": "loading"}')
+    monkeypatch.setenv("PATH", str(program.parent))
+    (config / "x.gguf").touch()
+    result = await submit(hass, await choose(hass, "local_file"), file="x.gguf")
+    assert result["type"] is FlowResultType.SHOW_PROGRESS
+    await until(lambda: processes(config))
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await until(lambda: not processes(config))
+
+
 async def test_reconfigure(hass: HomeAssistant, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program and another context size are used at once; the model stays."""
     program = write_server(config / "bin")
@@ -284,6 +337,24 @@ async def test_reconfigure(hass: HomeAssistant, config: Path, monkeypatch: pytes
     assert entry.data == {"backend": "local_file", "file": "x.gguf", "context_size": 512}
     assert entry.state is ConfigEntryState.LOADED
     assert "--context-size=512" in program.with_name("started").read_text().splitlines()[-1]
+
+
+async def test_a_key_that_its_own_server_refuses(
+    hass: HomeAssistant, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked for a key that is made anew at each start: the server is started again."""
+    program = write_server(config / "bin")
+    data = {"backend": "hugging_face", "repository": "a/b", "command": str(program)}
+    entry = MockConfigEntry(domain="home_llm", data=data)
+    entry.add_to_hass(hass)
+    await hass.config_entries.async_setup(entry.entry_id)
+    client = entry.runtime_data.client
+    client.async_move(client.url, "wrong")
+    await entry.runtime_data.async_refresh()
+    await hass.async_block_till_done()
+    assert not hass.config_entries.flow.async_progress()
+    assert entry.state is ConfigEntryState.LOADED
+    assert len(program.with_name("started").read_text().splitlines()) == 2
 
 
 async def test_diagnostics(hass: HomeAssistant, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
