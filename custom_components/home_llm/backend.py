@@ -71,6 +71,7 @@ def async_create_client(hass: HomeAssistant, data: Mapping[str, Any]) -> HomeLlm
         admin_key=data.get(CONF_ADMIN_KEY),
         kind=None if backend is Backend.AUTO else ServerKind(backend.value),
         text=text,
+        model=data.get(CONF_MODEL),
     )
 
 

@@ -69,6 +69,7 @@ class HomeLlmClient:
         admin_key: str | None = None,
         kind: ServerKind | None = None,
         text: TextMode | None = None,
+        model: str | None = None,
     ) -> None:
         """Remember where the server is; nothing is sent yet.
 
@@ -79,11 +80,13 @@ class HomeLlmClient:
             admin_key: for listing and loading models; none is the API key.
             kind: the kind of server where it is known; none is to ask the server.
             text: how to write prompts for text completions; none is to use chat completions.
+            model: what text-generation-webui is to load when it has none; the admin key is needed for that.
         """
         self._session = session
         self._chosen_kind = kind
         self._found_kind: ServerKind | None = None
         self._text = text
+        self._model = model
         self._admin_key = admin_key
         self.async_move(url, api_key)
 
@@ -174,17 +177,29 @@ class HomeLlmClient:
 
     async def _other_server(self, models: tuple[ModelInfo, ...], kind: ServerKind) -> ServerInfo:
         """Return what is known of a server that is not ours, its loaded model first."""
+        if kind is ServerKind.WEBUI and (loaded := await self._webui_model()):
+            first = next((model for model in models if model.model_id == loaded), ModelInfo(loaded, "", None))
+            models = (first, *(model for model in models if model.model_id != loaded))
         # Good to have, and not needed.
         with suppress(HomeLlmError):
-            if kind is ServerKind.WEBUI and (loaded := await self.async_loaded_model()):
-                first = next((model for model in models if model.model_id == loaded), ModelInfo(loaded, "", None))
-                models = (first, *(model for model in models if model.model_id != loaded))
             if kind is ServerKind.LLAMA_SERVER and models:
                 settings = (await self._get_json("/props")).get("default_generation_settings")
                 size = settings.get("n_ctx") if isinstance(settings, Mapping) else None
                 models = (replace(models[0], context_size=size if isinstance(size, int) else None), *models[1:])
         reads_home_calls = self._text is not None and self._text.call_format is CallFormat.HOME
         return ServerInfo(models, is_home_llm=False, health=None, kind=kind, reads_home_calls=reads_home_calls)
+
+    async def _webui_model(self) -> str | None:
+        """Return the model that text-generation-webui has; after a restart it has none until it is told."""
+        try:
+            loaded = await self.async_loaded_model()
+        except HomeLlmError:
+            return None
+        # Another model than ours was loaded by somebody who wanted it.
+        if loaded is None and self._model:
+            await self.async_load_model(self._model)
+            return self._model
+        return loaded
 
     async def async_chat(self, request: Mapping[str, Any]) -> AsyncGenerator[ChatEvent]:
         """Stream the answer to a chat completion request; the stream field is added here.

@@ -88,6 +88,26 @@ async def test_a_model_that_is_loaded(hass: HomeAssistant, other: OtherServer) -
     assert other.loads == ["b.gguf"]
 
 
+async def test_a_server_that_has_forgotten_its_model(hass: HomeAssistant, other: OtherServer) -> None:
+    """A restarted text-generation-webui is told again what to load, and another model that it has is left to it."""
+    other.become_webui("a.gguf", "b.gguf")
+    entry = MockConfigEntry(domain="home_llm", data={"url": other.url, "admin_key": "admin", "model": "b.gguf"})
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert other.loads == ["b.gguf"]
+    other.loaded = "a.gguf"
+    await entry.runtime_data.async_refresh()
+    assert entry.runtime_data.data.default_model == "a.gguf"
+    assert other.loads == ["b.gguf"]
+    other.loaded = None
+    await entry.runtime_data.async_refresh()
+    assert entry.runtime_data.data.default_model == "b.gguf"
+    assert other.loads == ["b.gguf", "b.gguf"]
+    other.loaded, other.loadable = None, ["a.gguf"]
+    await entry.runtime_data.async_refresh()
+    assert not entry.runtime_data.last_update_success
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
