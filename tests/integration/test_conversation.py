@@ -252,6 +252,17 @@ async def test_history_fits_the_context(hass: HomeAssistant, server: ChatServer)
     assert server.requests[-1]["messages"][-1]["content"] == "Question 7"
 
 
+async def test_a_context_that_nobody_tells(hass: HomeAssistant, server: ChatServer) -> None:
+    """Where the server does not tell its context, the conversation is limited by its turns alone."""
+    server.models = [{"id": "embedded", "owned_by": "home-llm"}]
+    make_entry(server).add_to_hass(hass)
+    await hass.config_entries.async_setup(hass.config_entries.async_entries("home_llm")[0].entry_id)
+    server.script([answer("word " * 5000), answer("Two.")])
+    result = await say(hass, "one")
+    await say(hass, "two", conversation_id=result.conversation_id)
+    assert "word " * 5000 in str(server.requests[1]["messages"])
+
+
 async def test_an_empty_answer_is_not_an_older_one(
     hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer
 ) -> None:

@@ -86,7 +86,11 @@ def test_fahrenheit() -> None:
 
 def test_a_house_without_areas_or_devices(tmp_path: Path) -> None:
     """Where there are no areas, examples about areas are left out, and an empty house has no examples at all."""
-    path = own(tmp_path, f"{HEADER}light,turn on the <name> in the <area>,light.turn_on,In the <area>.\n")
+    path = own(
+        tmp_path,
+        f"{HEADER},,,\nsensor,what is the <name> in the <area>?,,<state>\n"
+        "light,turn on the <name> in the <area>,light.turn_on,In the <area>.\n",
+    )
     rows = read_examples(path)
     assert build_examples(HOUSE, rows, 7) == []
     assert build_examples([], read_examples(shipped_file("en")), 7) == []

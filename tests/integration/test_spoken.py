@@ -104,6 +104,27 @@ async def test_events() -> None:
     ]
 
 
+async def test_what_is_pending_at_a_call_and_at_the_end() -> None:
+    """What may have become a tag is said before the call that follows it, and at the end of a stream without an end."""
+
+    async def events() -> AsyncGenerator[ChatEvent]:
+        yield TextDelta("a <th")
+        yield ToolCall("1", "light.turn_on", {})
+        yield TextDelta("<think>b</thi")
+        yield ReasoningDelta("c")
+        yield TextDelta("d</think>e <")
+
+    assert [event async for event in spoken_events(events())] == [
+        TextDelta("a <th"),
+        ToolCall("1", "light.turn_on", {}),
+        ReasoningDelta("b"),
+        ReasoningDelta("</thi"),
+        ReasoningDelta("c"),
+        ReasoningDelta("d"),
+        TextDelta("e <"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -8,7 +8,9 @@ import pytest
 from homeassistant.config_entries import SOURCE_USER, SubentryFlowResult
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import llm
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.home_llm import prompt_render
@@ -265,6 +267,30 @@ async def test_a_server_that_goes_away_while_the_prompt_is_shown(
     await server.stop()
     result = await fill(hass, result, **{**form(), "show_prompt": True})
     assert result["step_id"] == "preview_estimated"
+
+
+class BrokenAPI(llm.API):
+    """An LLM API that cannot be used now."""
+
+    async def async_get_api_instance(self, llm_context: llm.LLMContext) -> llm.APIInstance:
+        """Fail."""
+        message = "The calendar is away"
+        raise HomeAssistantError(message)
+
+
+async def test_an_api_that_fails(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+    """Its reason is shown in place of the prompt, and the agent can be saved without seeing it."""
+    entry.async_on_unload(llm.async_register_api(hass, BrokenAPI(hass=hass, id="broken", name="Broken")))
+    subentry_id = next(iter(entry.subentries))
+    result = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
+    result = await fill(hass, result, name="Al", tool_mode="assist")
+    chosen = form("standard", ASSIST, llm_hass_api=["broken"])
+    result = await fill(hass, result, **{**chosen, "show_prompt": True})
+    assert result["errors"] == {"base": "prompt_unavailable"}
+    assert (result["description_placeholders"] or {})["error"] == "The calendar is away"
+    assert suggested(result)["llm_hass_api"] == ["broken"]
+    result = await fill(hass, result, **chosen)
+    assert result["reason"] == "reconfigure_successful"
 
 
 async def test_home_services_need_our_server(hass: HomeAssistant, server: ChatServer) -> None:
