@@ -10,13 +10,15 @@ from homeassistant.const import CONF_LLM_HASS_API, CONF_MODEL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import llm
 
+from .asking import Turn
 from .assist import ToolNames, format_tool
 from .client import ServerInfo
 from .const import ToolMode
 from .entity_budget import Kept, Moment, choose, default_budget
 from .errors import AgentError
 from .example_files import async_examples
-from .home_services import HomeServicesAPI, HomeServicesInstance, async_exposed_devices
+from .exposure import async_exposed_devices
+from .home_services import HomeServicesAPI, HomeServicesInstance
 from .house_objects import async_area_of, async_prompt_devices
 from .prompt import (
     NEEDS_DEVICES,
@@ -44,11 +46,13 @@ class Asked:
         context: of the request.
         command: what was said, this time and the time before.
         recent: entities that were used lately, the last one first.
+        turn: what may be asked before something is done.
     """
 
     context: llm.LLMContext
     command: str = ""
     recent: Sequence[str] = ()
+    turn: Turn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,9 @@ async def _async_situation(hass: HomeAssistant, agent: Agent, asked: Asked) -> t
     if options.mode is ToolMode.HOME:
         if not agent.server.has_home_services:
             raise AgentError("home_mode_unsupported")
-        home: HomeServicesInstance = await HomeServicesAPI(hass, pick).async_get_api_instance(asked.context)
+        home: HomeServicesInstance = await HomeServicesAPI(hass, pick, turn=asked.turn).async_get_api_instance(
+            asked.context
+        )
         instance, tools, kept = home, home.openai_tools, home.kept
     else:
         instance = await _async_assist(hass, agent.data, asked.context)

@@ -39,6 +39,8 @@ class ToolCall:
     call_id: str
     name: str
     arguments: dict[str, Any]
+    # Why it cannot be made, where what the model wrote is no call.
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class ChunkReader:
         """Yield the events of one chunk.
 
         Raises:
-            ChunkError: the chunk has a wrong shape, or a call's arguments are not a JSON object.
+            ChunkError: the chunk has a wrong shape.
         """
         if (usage := read_usage(chunk)) is not None:
             yield usage
@@ -151,15 +153,17 @@ class ChunkReader:
         """Yield the calls that are open; with truncated, drop those that the token limit cut off."""
         calls, self._calls = self._calls, []
         for call in calls:
+            call_id = call.call_id or f"call_{uuid4().hex}"
             try:
                 arguments = parse_arguments(call.arguments)
-            except ChunkError:
-                if truncated:
-                    continue
-                raise
+            except ChunkError as err:
+                if not truncated and call.name:
+                    # The model is told, and can do better.
+                    yield ToolCall(call_id, call.name, {}, fault=str(err))
+                continue
             if not call.name:
                 raise ChunkError("a tool call has no name")
-            yield ToolCall(call.call_id or f"call_{uuid4().hex}", call.name, arguments)
+            yield ToolCall(call_id, call.name, arguments)
 
 
 def parse_arguments(text: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ CONF_QUANT = "quant"
 CONF_REPOSITORY = "repository"
 CONF_THREADS = "threads"
 
+CONF_CONFIRM = "confirm"
 CONF_MAX_TOKENS = "max_tokens"
 CONF_TEMPERATURE = "temperature"
 CONF_TOOL_MODE = "tool_mode"

@@ -15,9 +15,12 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util.ulid import ulid_now
 
 from .agent_prompt import Asked, async_prepare_prompt
+from .asking import Confirmations, Turn
+from .assist_guard import guard_tools
 from .client import HomeLlmError
-from .const import DOMAIN, LOGGER, SUBENTRY_CONVERSATION, ToolMode
+from .const import CONF_CONFIRM, DOMAIN, LOGGER, SUBENTRY_CONVERSATION, ToolMode
 from .coordinator import HomeLlmConfigEntry
+from .deadline import turn_deadline
 from .entity import HomeLlmEntity
 from .house_issue import clear_dropped, report_dropped
 from .prompt import Prompt
@@ -52,6 +55,7 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
         """Tell Home Assistant whether the agent can act."""
         super().__init__(entry, subentry)
         self._recent: deque[str] = deque(maxlen=RECENT_ENTITIES)
+        self._confirmations = Confirmations()
         if self.tool_mode is ToolMode.HOME or subentry.data.get(CONF_LLM_HASS_API):
             self._attr_supported_features = conversation.ConversationEntityFeature.CONTROL
 
@@ -96,12 +100,17 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
     ) -> conversation.ConversationResult:
         """Answer a sentence; whatever goes wrong is answered too, with a sentence that says so."""
         asked = chat_log.content[-1]
+        if (answered := await self._confirmations.async_answer(chat_log, user_input, self.entity_id)) is not None:
+            return answered
+        turn = self._confirmations.turn(user_input, self.subentry.data.get(CONF_CONFIRM))
         start = len(chat_log.content)
         try:
-            prompt = await self._async_begin(
-                chat_log, user_input.as_llm_context(DOMAIN), user_input.extra_system_prompt
-            )
-            await self._async_handle_chat_log(chat_log, user_input.language, prompt=prompt)
+            async with turn_deadline():
+                prompt = await self._async_begin(
+                    chat_log, user_input.as_llm_context(DOMAIN), user_input.extra_system_prompt, turn
+                )
+                guard_tools(chat_log.llm_api, turn)
+                await self._async_handle_chat_log(chat_log, user_input.language, prompt=prompt)
         except conversation.ConverseError as err:
             return err.as_conversation_result()
         except HomeAssistantError as err:
@@ -116,7 +125,11 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
         return self._result(user_input, chat_log, start)
 
     async def _async_begin(
-        self, chat_log: conversation.ChatLog, context: llm.LLMContext, extra: str | None = None
+        self,
+        chat_log: conversation.ChatLog,
+        context: llm.LLMContext,
+        extra: str | None = None,
+        turn: Turn | None = None,
     ) -> Prompt:
         """Give a chat log its prompt and its tools.
 
@@ -125,7 +138,7 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
             HomeAssistantError: there is no prompt, or no API.
         """
         said = [item.content for item in chat_log.content if isinstance(item, conversation.UserContent)]
-        asked = Asked(context, " ".join(said[-2:]), tuple(self._recent))
+        asked = Asked(context, " ".join(said[-2:]), tuple(self._recent), turn)
         prepared = await async_prepare_prompt(self.hass, self.agent, asked)
         report_dropped(self.hass, self.subentry, prepared.situation.kept)
         prompt = prepared.prompt

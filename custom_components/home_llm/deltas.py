@@ -3,27 +3,37 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 
 from homeassistant.components import conversation
-from homeassistant.helpers import llm
 from homeassistant.helpers.json import json_dumps
 
 from .assist import repair_arguments
 from .chat_events import ChatEvent, ReasoningDelta, TextDelta, ToolCall
+from .const import LOGGER
+from .repair import tool_input
+from .runaway import Runaway
 
 
 async def assist_deltas(
-    events: AsyncIterator[ChatEvent], inbound: Callable[[str], str]
+    events: AsyncIterator[ChatEvent], inbound: Callable[[str], str], chat_log: conversation.ChatLog
 ) -> AsyncGenerator[conversation.AssistantContentDeltaDict]:
-    """Yield one message: text, thinking and calls as they come."""
+    """Yield one message: text, thinking and calls as they come, until the model only repeats itself."""
     yield {"role": "assistant"}
+    runaway = Runaway()
     async for event in events:
         match event:
             case TextDelta(text):
                 yield {"content": text}
+                if runaway.says(text):
+                    _log_runaway()
+                    return
             case ReasoningDelta(text):
                 yield {"thinking_content": text}
-            case ToolCall(call_id, name, arguments):
-                call = llm.ToolInput(id=call_id, tool_name=inbound(name), tool_args=repair_arguments(arguments))
-                yield {"tool_calls": [call]}
+            case ToolCall() as made:
+                if runaway.calls():
+                    _log_runaway()
+                    return
+                call = tool_input(chat_log.llm_api, made, inbound(made.name), repair_arguments(made.arguments))
+                if call is not None:
+                    yield {"tool_calls": [call]}
 
 
 async def home_deltas(
@@ -40,15 +50,20 @@ async def home_deltas(
     yield {"role": "assistant"}
     made: set[tuple[str, str]] = set()
     pending = False
+    runaway = Runaway()
     async for event in events:
         match event:
             case ReasoningDelta(text):
                 yield {"thinking_content": text}
-            case ToolCall(call_id, name, arguments) if (signature := (name, json_dumps(arguments))) not in made:
+            case ToolCall(_, name, arguments) as new if (signature := (name, json_dumps(arguments))) not in made:
                 # A small model that has lost its thread repeats itself; the house does not follow.
                 made.add(signature)
-                pending = True
-                yield {"tool_calls": [llm.ToolInput(id=call_id, tool_name=name, tool_args=arguments)]}
+                if runaway.calls():
+                    _log_runaway()
+                    break
+                if (call := tool_input(chat_log.llm_api, new, name, arguments)) is not None:
+                    pending = True
+                    yield {"tool_calls": [call]}
             # The line break between a call and the sentence is not part of the sentence.
             case TextDelta(text) if spoken := text.lstrip() if pending else text:
                 if retrying and not made:
@@ -59,10 +74,17 @@ async def home_deltas(
                     if any_failed(chat_log.content):
                         return
                 yield {"content": spoken}
+                if runaway.says(spoken):
+                    _log_runaway()
+                    return
     if pending:
         yield {"role": "assistant"}
         if not any_failed(chat_log.content):
             yield {"content": done}
+
+
+def _log_runaway() -> None:
+    LOGGER.warning("The model repeats itself without end, and is not listened to any longer")
 
 
 def latest_results(content: Sequence[conversation.Content]) -> Iterator[conversation.ToolResultContent]:

@@ -14,6 +14,7 @@ from homeassistant.helpers.json import json_dumps
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .agent_prompt import Agent
+from .asking import async_ask
 from .assist import ToolNames, async_allowed_values, format_tool
 from .const import (
     CONF_TEMPERATURE,
@@ -109,6 +110,8 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
         for _round in range(MAX_TOOL_ITERATIONS):
             length = len(chat_log.content)
             await self._async_round(chat_log, plan, done)
+            if await async_ask(chat_log, self.entity_id):
+                return
             if not chat_log.unresponded_tool_results or len(chat_log.content) == length:
                 break
             # The same call that just failed would fail for ever.
@@ -135,7 +138,7 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
                 if isinstance(chat_log.llm_api, HomeServicesInstance):
                     deltas = home_deltas(spoken, chat_log, done)
                 else:
-                    deltas = assist_deltas(spoken, plan.names.inbound)
+                    deltas = assist_deltas(spoken, plan.names.inbound, chat_log)
                 async with aclosing(deltas) as stream:
                     async for _content in chat_log.async_add_delta_content_stream(self.entity_id, stream):
                         pass

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .service_catalogue import CATALOGUE, Device, Service, offered_services, plain_number
+from .service_catalogue import CATALOGUE, group_members, offered_services, offered_targets
+from .service_types import Device, Group, Parameter, Service, plain_number
 
 DEFAULT_INSTRUCTIONS = (
     "You are 'Al', a helpful AI Assistant that controls the devices in a house. "
@@ -38,6 +39,8 @@ _CHANGING = {
 }
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
+# What has no width, or turns the direction of writing: names that look alike would not be the same.
+_HIDDEN = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +59,9 @@ class _Command:
     service: str
     request: str
     reply: str
-    # Values to ask for, the first that the device takes.
+    # Values to ask for, the first that the device takes; of a choice, the device's own first one.
     argument: str | None = None
-    values: tuple[float, ...] = ()
+    values: tuple[float | str, ...] = ()
 
 
 # The domains in the order of how much a house uses them. Small models copy what they read last, so the plain commands
@@ -111,6 +114,39 @@ _COMMANDS: dict[str, tuple[_Command, ...]] = {
     "script": (_Command("turn_on", "run {name}", "Running {name}."),),
     "button": (_Command("press", "press {name}", "Pressing {name}."),),
     "input_button": (_Command("press", "press {name}", "Pressing {name}."),),
+    "todo": (_Command("add_item", "add {value} to the {name}", "Adding {value} to the {name}.", "item", ("milk",)),),
+    "timer": (
+        _Command(
+            "start", "start the {name} for {value}", "Starting the {name} for {value}.", "duration", ("5 minutes",)
+        ),
+    ),
+    "lawn_mower": (
+        _Command("start_mowing", "start the {name}", "Starting the {name}."),
+        _Command("dock", "send the {name} home", "Sending the {name} home."),
+    ),
+    "water_heater": (
+        _Command(
+            "set_temperature",
+            "set the {name} to {value} degrees",
+            "Setting the {name} to {value} degrees.",
+            "temperature",
+            (50, 120),
+        ),
+        _Command("turn_off", "turn off the {name}", "Turning off the {name}."),
+    ),
+    "alarm_control_panel": (_Command("alarm_arm_away", "arm the {name}, I am leaving", "Arming the {name}."),),
+    "valve": (_Command("close_valve", "close the {name}", "Closing the {name}."),),
+    "siren": (_Command("turn_off", "turn off the {name}", "Turning off the {name}."),),
+    "select": (_Command("select_option", "set the {name} to {value}", "Setting the {name} to {value}.", "option"),),
+    "input_select": (
+        _Command("select_option", "set the {name} to {value}", "Setting the {name} to {value}.", "option"),
+    ),
+    "number": (
+        _Command("set_value", "set the {name} to {value}", "Setting the {name} to {value}.", "value", (20, 5, 1, 50)),
+    ),
+    "input_number": (
+        _Command("set_value", "set the {name} to {value}", "Setting the {name} to {value}.", "value", (20, 5, 1, 50)),
+    ),
 }
 
 
@@ -120,7 +156,7 @@ def clean(text: str, limit: int = MAX_NAME_LENGTH) -> str:
     A name can neither begin a new line of the prompt, nor close its own quotes, nor write a control token of
     a chat template.
     """
-    text = _CONTROL.sub(" ", text).strip().replace("'", "\u2019").replace("<|", "< |")
+    text = _CONTROL.sub(" ", _HIDDEN.sub("", text)).strip().replace("'", "\u2019").replace("<|", "< |")
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}\u2026"
 
 
@@ -138,22 +174,37 @@ def render_device(device: Device) -> str:
     return f"{line} = {';'.join(parts)}" if parts else line
 
 
-def render_house(devices: Iterable[Device], late: Iterable[Device] = ()) -> str:
-    """Return the services and the devices, the part of the prompt that describes the house.
+def render_house(devices: Iterable[Device], late: Iterable[Device] = (), *, services: Sequence[str] = ()) -> str:
+    """Return the services, the areas and the devices, the part of the prompt that describes the house.
 
     Args:
         devices: put in order here, those last that change most.
         late: more of them, which come last because they are others with every command.
+        services: more that can be called, on no device.
     """
     devices, late = (sorted(part, key=line_order) for part in (devices, late))
-    if not devices:
+    if not devices and not services:
         return NO_DEVICES_PROMPT
     lines = []
-    if services := offered_services([*devices, *late]):
-        lines.append(f"Services: {', '.join(service.name for service in services)}")
+    if names := [*(service.name for service in offered_services([*devices, *late])), *services]:
+        lines.append(f"Services: {', '.join(names)}")
+    lines.extend(render_groups([*devices, *late]))
     lines.append("Devices:")
     lines.extend(render_device(device) for device in [*devices, *late])
     return "\n".join(lines)
+
+
+def render_groups(devices: Iterable[Device]) -> list[str]:
+    """Return a line of areas and one of floors, as far as services can be called on them."""
+    devices = list(devices)
+    callable_on = {target for service in offered_services(devices) for target in offered_targets(service, devices)}
+    groups = sorted({group for device in devices for group in device.groups}, key=lambda group: group.target)
+    lines: list[str] = []
+    for kind, title in (("area", "Areas"), ("floor", "Floors")):
+        of_kind = [group for group in groups if group.target in callable_on and group.target.startswith(f"{kind}.")]
+        if of_kind:
+            lines.append(f"{title}: {', '.join(_group(group) for group in of_kind)}")
+    return lines
 
 
 def render_call(service: Service, arguments: Mapping[str, Any]) -> str:
@@ -166,6 +217,7 @@ def render_call(service: Service, arguments: Mapping[str, Any]) -> str:
 
 def build_tools(devices: Iterable[Device]) -> list[dict[str, Any]]:
     """Return the OpenAI tools of the house, from whose schemas the server makes its grammar."""
+    devices = list(devices)
     return [_tool(service, able) for service, able in offered_services(devices).items()]
 
 
@@ -188,7 +240,11 @@ def build_examples(devices: Iterable[Device]) -> list[Example]:
             start = turn % len(able)
             if example := _action_example(domain_commands[turn], able[start:] + able[:start]):
                 commands.append(example)
-    return examples + commands[:MAX_ACTION_EXAMPLES]
+    commands = commands[:MAX_ACTION_EXAMPLES]
+    if example := _group_example(devices):
+        # Not last: what is copied out of place should be one device, and not a room of them.
+        commands.insert(len(commands) // 2, example)
+    return examples + commands
 
 
 def example_messages(examples: Sequence[Example]) -> list[dict[str, Any]]:
@@ -203,7 +259,7 @@ def example_messages(examples: Sequence[Example]) -> list[dict[str, Any]]:
 
 def _tool(service: Service, devices: Sequence[Device]) -> dict[str, Any]:
     """Return one OpenAI tool; its first property is the entity, as the grammar wants it."""
-    properties: dict[str, Any] = {"entity_id": {"type": "string", "enum": [device.entity_id for device in devices]}}
+    properties: dict[str, Any] = {"entity_id": {"type": "string", "enum": offered_targets(service, devices)}}
     required = ["entity_id"]
     for parameter in service.parameters:
         if able := [device for device in devices if parameter.supported(device)]:
@@ -235,24 +291,51 @@ def _action_example(command: _Command, devices: Sequence[Device]) -> Example | N
         if service is None:
             continue
         arguments: dict[str, Any] = {"entity_id": device.entity_id}
-        value: float | None = None
+        value: float | str | None = None
         if command.argument is not None:
             parameter = next(item for item in service.parameters if item.name == command.argument)
-            minimum, maximum = parameter.limits(device)
-            value = next(
-                (
-                    value
-                    for value in command.values
-                    if (minimum is None or value >= minimum) and (maximum is None or value <= maximum)
-                ),
-                None,
-            )
+            value = _example_value(parameter, command.values, device)
             if value is None or not parameter.supported(device):
                 continue
             arguments[command.argument] = value
-        words = {"name": clean(device.name), "value": value}
+        words = {"name": clean(device.name), "value": clean(str(value))}
         return Example(command.request.format(**words), render_call(service, arguments), command.reply.format(**words))
     return None
+
+
+def _example_value(parameter: Parameter, values: Sequence[float | str], device: Device) -> float | str | None:
+    """Return the first value that a device takes."""
+    if parameter.kind == "choice":
+        return next(iter(parameter.choices(device)), None)
+    minimum, maximum = parameter.limits(device)
+    for value in values:
+        if isinstance(value, str) or ((minimum is None or value >= minimum) and (maximum is None or value <= maximum)):
+            return value
+    return None
+
+
+def _group_example(devices: Sequence[Device]) -> Example | None:
+    """Return a command on the lights of an area with several, or of any area."""
+    service = next(service for service in CATALOGUE if service.name == "light.turn_off")
+    areas = {group for device in devices for group in device.groups if group.target.startswith("area.")}
+    able = [(group, len(group_members(service, group.target, devices))) for group in areas]
+    able = sorted((item for item in able if item[1]), key=lambda item: (-item[1], item[0].target))
+    if not able:
+        return None
+    group = able[0][0]
+    name = clean(group.names[0])
+    return Example(
+        f"turn off the lights in the {name}",
+        render_call(service, {"entity_id": group.target}),
+        f"Turning off the lights in the {name}.",
+    )
+
+
+def _group(group: Group) -> str:
+    """Return an area or a floor with what it is called beside its id."""
+    told = group.target.partition(".")[2].replace("_", " ")
+    names = [clean(name) for name in group.names if clean(name).casefold() != told]
+    return f"{group.target} '{', '.join(names)}'" if names else group.target
 
 
 def _state(device: Device) -> str:
@@ -271,6 +354,7 @@ def _attributes(device: Device) -> list[str]:
     for name, attribute, factor in (
         ("percentage", "percentage", 1),
         ("position", "current_position", 1),
+        ("tilt_position", "current_tilt_position", 1),
         ("temperature", "temperature", 1),
         ("current_temperature", "current_temperature", 1),
         ("humidity", "humidity", 1),

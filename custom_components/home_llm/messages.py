@@ -9,6 +9,7 @@ from homeassistant.helpers.json import json_dumps
 
 from .const import DEFAULT_HISTORY_TURNS
 from .history import HistoryLimits, recent_turns
+from .repair import written_call
 
 _DEFAULT_LIMITS = HistoryLimits(DEFAULT_HISTORY_TURNS)
 
@@ -67,8 +68,9 @@ def _assistant_message(
             {
                 "id": call.id,
                 "type": "function",
-                "function": {"name": outbound(call.tool_name), "arguments": json_dumps(call.tool_args)},
+                "function": {"name": outbound(name), "arguments": json_dumps(arguments)},
             }
             for call in calls
+            for name, arguments in (written_call(call),)
         ]
     return message

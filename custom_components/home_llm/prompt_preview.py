@@ -14,7 +14,7 @@ from .assist import ToolNames, format_tool
 from .client import HomeLlmClient, HomeLlmError
 from .const import DOMAIN, LOGGER, ToolMode
 from .example_files import async_examples
-from .home_services import async_exposed_devices
+from .exposure import async_exposed_devices
 from .tokens import MESSAGE_TOKENS, async_count_tokens, estimate_tokens
 
 # What a form can show without becoming slow.

@@ -23,6 +23,7 @@ from homeassistant.helpers.selector import (
 )
 
 from .const import (
+    CONF_CONFIRM,
     CONF_EXAMPLES,
     CONF_HISTORY_TURNS,
     CONF_HOUSE_TOKENS,
@@ -45,6 +46,7 @@ from .examples import MAX_EXAMPLES
 from .personas import Persona, Training
 from .prompt_options import PromptOptions
 from .tool_formats import ToolFormat
+from .trust import DEFAULT_CONFIRM, Guarded
 
 SECTION_ADVANCED = "advanced"
 CONF_SHOW_PROMPT = "show_prompt"
@@ -65,6 +67,7 @@ PERSONAS = {
 }
 # All that the form stores.
 STORED = (
+    CONF_CONFIRM,
     CONF_EXAMPLES,
     CONF_HISTORY_TURNS,
     CONF_HOUSE_TOKENS,
@@ -98,6 +101,14 @@ def options_schema(data: Mapping[str, Any], model: str | None, first: Mapping[An
             **first,
             probatio.Required(CONF_PERSONA, default=persona.value): choice(CONF_PERSONA, personas),
             _filled(CONF_PROMPT, data.get(CONF_PROMPT)): TemplateSelector(),
+            probatio.Required(CONF_CONFIRM, default=_effective(data, model)[CONF_CONFIRM]): SelectSelector(
+                SelectSelectorConfig(
+                    options=[kind.value for kind in Guarded],
+                    translation_key=CONF_CONFIRM,
+                    multiple=True,
+                    mode=SelectSelectorMode.LIST,
+                )
+            ),
             probatio.Required(SECTION_ADVANCED): section(_advanced(data, options), {"collapsed": True}),
             probatio.Required(CONF_SHOW_PROMPT, default=False): BooleanSelector(),
         }
@@ -115,6 +126,8 @@ def chosen_options(user_input: Mapping[str, Any], data: Mapping[str, Any], model
         model: that answers.
     """
     told = {CONF_PERSONA: user_input[CONF_PERSONA], **user_input[SECTION_ADVANCED]}
+    # In one order, and none at all is never to ask.
+    told[CONF_CONFIRM] = [kind.value for kind in Guarded if kind in user_input[CONF_CONFIRM]]
     told[CONF_PROMPT] = str(user_input.get(CONF_PROMPT, "")).strip()
     told[CONF_THINKING] = _THINKING[Thinking(told[CONF_THINKING])]
     for key in _WHOLE_NUMBERS:
@@ -168,7 +181,9 @@ def _advanced(data: Mapping[str, Any], options: PromptOptions) -> probatio.Schem
 def _effective(data: Mapping[str, Any], model: str | None) -> dict[str, Any]:
     """Return what an agent with these options does, in the words of the form."""
     options = PromptOptions.of(data, model)
+    confirmed = data.get(CONF_CONFIRM, DEFAULT_CONFIRM)
     return {
+        CONF_CONFIRM: [kind.value for kind in Guarded if kind in confirmed],
         CONF_EXAMPLES: options.examples,
         CONF_HISTORY_TURNS: options.history_turns,
         CONF_MAX_TOKENS: options.max_tokens,

@@ -134,10 +134,13 @@ def test_a_call_that_the_token_limit_cut_off_is_dropped() -> None:
     assert events == [Finish("length")]
 
 
-def test_a_call_that_is_broken_is_an_error() -> None:
-    """Arguments that are not JSON are reported and never guessed."""
-    with pytest.raises(ChunkError, match="not JSON"):
-        read([chunk(fragment("{entity", 0, "a", "one")), chunk({}, "tool_calls")])
+def test_a_call_that_is_broken_is_reported() -> None:
+    """Arguments that are not JSON are reported with the call and never guessed."""
+    call, end = read([chunk(fragment("{entity", 0, "a", "one")), chunk({}, "tool_calls")])
+    assert isinstance(call, ToolCall)
+    assert (call.name, call.arguments) == ("one", {})
+    assert "not JSON" in call.fault
+    assert end == Finish("tool_calls")
 
 
 @pytest.mark.parametrize(

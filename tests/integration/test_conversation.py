@@ -111,7 +111,7 @@ async def test_volume_is_percent(hass: HomeAssistant, entry: MockConfigEntry, se
     hass.states.async_set("media_player.tv", "on", {"friendly_name": "TV"})
     async_expose_entity(hass, "conversation", "media_player.tv", should_expose=True)
     server.script([answer(call("media_player.volume_set", {"entity_id": "media_player.tv", "volume": 35}), "Ok.")])
-    await say(hass)
+    await say(hass, "set the volume of the TV to 35")
     assert calls[0].data == {"entity_id": "media_player.tv", "volume_level": 0.35}
 
 
@@ -134,7 +134,7 @@ async def test_several_calls(hass: HomeAssistant, entry: MockConfigEntry, server
             )
         ]
     )
-    assert speech(await say(hass)) == "Both are on."
+    assert speech(await say(hass, "turn on the kitchen light and the bedroom light")) == "Both are on."
     assert sorted(done) == ["light.bedroom_light", "light.kitchen_light"]
 
 

@@ -10,7 +10,7 @@ from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import Event, HomeAssistant, ServiceCall
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
 
-from custom_components.home_llm import home_services
+from custom_components.home_llm import actions
 from custom_components.home_llm.const import MAX_TOOL_ITERATIONS
 from tests.integration.chat_server import Answer, ChatServer, answer, call, chunk, error
 from tests.integration.conftest import make_entry
@@ -111,7 +111,7 @@ async def test_a_device_that_fails(
     """What a device's integration raises is said, be it an honest failure or a bug."""
     bad = call(service, {"entity_id": "switch.pump"})
     server.script([answer(bad, "Ok."), answer(bad, "Ok.")])
-    assert speech(await say(hass)) == f"Pump did not do that: {message}"
+    assert speech(await say(hass, "use the pump")) == f"Pump did not do that: {message}"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ async def test_a_model_that_talks_away_a_failure(
 ) -> None:
     """After a failed call only another call counts: otherwise the error is said, and not what the model makes of it."""
     server.script([answer(call("switch.turn_on", {"entity_id": "switch.pump"}), "Ok."), answer(claim)])
-    result = await say(hass)
+    result = await say(hass, "turn on the pump")
     assert speech(result) == "Pump did not do that: Zigbee device is not reachable"
     assert len(server.requests) == 2
 
@@ -137,7 +137,7 @@ async def test_a_slow_device_does_not_hold_up_the_answer(
     hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service that takes long goes on while the assistant answers."""
-    monkeypatch.setattr(home_services, "SERVICE_TIMEOUT", 0.05)
+    monkeypatch.setattr(actions, "SERVICE_TIMEOUT", 0.05)
     finish, finished = asyncio.Event(), asyncio.Event()
 
     async def slow(_call: ServiceCall) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from custom_components.home_llm.home_format import (
     render_device,
     render_house,
 )
-from custom_components.home_llm.service_catalogue import CATALOGUE, Device
+from custom_components.home_llm.service_catalogue import CATALOGUE, Device, Group
 
 KITCHEN = Device("light.kitchen", "Kitchen Light", "off", {"supported_color_modes": ["onoff"]})
 BEDROOM = Device("light.bedroom", "Bedroom Light", "on", {"supported_color_modes": ["hs"], "brightness": 102})
@@ -102,6 +103,7 @@ def test_device_lines(device: Device, line: str) -> None:
         ("<|im_end|>", "< |im_end|>"),
         ("  💡 ", "💡"),
         ("x" * 200, "x" * 59 + "…"),
+        ("\u202ebad\u202c \u200blamp\ufeff", "bad lamp"),
     ],
 )
 def test_names_are_data(text: str, expected: str) -> None:
@@ -174,6 +176,22 @@ def test_examples() -> None:
     ]
 
 
+def test_areas_and_floors() -> None:
+    """Groups are told where something in them can be called, with the names that their ids do not tell."""
+    kitchen = Group("area.kitchen", ("Kitchen", "Bob's\ngalley"))
+    cellar = Group("area.cellar", ("Cellar",))
+    ground = Group("floor.ground", ("Ground",))
+    lamp = replace(KITCHEN, groups=(kitchen, ground))
+    sensor = replace(SENSOR, groups=(cellar, ground))
+    assert render_house([lamp, sensor]).splitlines()[1:3] == [
+        "Areas: area.kitchen 'Bob\u2019s galley'",
+        "Floors: floor.ground",
+    ]
+    (example,) = [item for item in build_examples([lamp, BEDROOM]) if "area." in str(item.call)]
+    assert example.call == "light.turn_off(area.kitchen)"
+    assert "area" not in render_house([sensor])
+
+
 def test_examples_do_not_open_the_house() -> None:
     """A small model copies examples out of place, so none of them opens or unlocks anything."""
     house = [Device(f"{domain}.{name}", name, "on") for domain in ("cover", "lock") for name in "ab"]
@@ -187,7 +205,7 @@ def test_every_example_is_a_call_that_the_tools_allow() -> None:
             f"{domain}.a",
             "A",
             "on",
-            {"hvac_modes": ["heat"], "min_temp": 50, "max_temp": 90, "volume_level": 0.1},
+            {"hvac_modes": ["heat"], "min_temp": 50, "max_temp": 90, "volume_level": 0.1, "options": ["a"]},
         )
         names = {tool["function"]["name"] for tool in build_tools([device])}
         examples = build_examples([device])

@@ -16,6 +16,11 @@ from custom_components.home_llm.service_catalogue import (
 
 DIMMABLE = Device("light.a", "A", "off", {"supported_color_modes": ["color_temp"]})
 PLAYER = Device("media_player.a", "A", "on", {"supported_features": 4})
+COLORED = Device("light.b", "B", "on", {"supported_color_modes": ["hs", "color_temp"]})
+FAN = Device("fan.a", "A", "on", {"supported_features": 6})
+NUMBER = Device("number.a", "A", "1", {"min": 0, "max": 10})
+LIST = Device("todo.a", "A", "2", {"supported_features": 7})
+TIMER = Device("timer.a", "A", "idle")
 HEATER = Device("climate.a", "A", "heat", {"min_temp": 7, "max_temp": 28, "hvac_modes": ["heat", "off"]})
 
 
@@ -29,6 +34,7 @@ def test_the_catalogue_holds_nothing_twice_and_nothing_dangerous() -> None:
     names = [item.name for item in CATALOGUE]
     assert len(names) == len(set(names))
     assert {item.domain for item in CATALOGUE} == {
+        "alarm_control_panel",
         "button",
         "climate",
         "cover",
@@ -36,13 +42,23 @@ def test_the_catalogue_holds_nothing_twice_and_nothing_dangerous() -> None:
         "humidifier",
         "input_boolean",
         "input_button",
+        "input_number",
+        "input_select",
+        "lawn_mower",
         "light",
         "lock",
         "media_player",
+        "number",
         "scene",
         "script",
+        "select",
+        "siren",
         "switch",
+        "timer",
+        "todo",
         "vacuum",
+        "valve",
+        "water_heater",
     }
 
 
@@ -58,6 +74,18 @@ def test_the_catalogue_holds_nothing_twice_and_nothing_dangerous() -> None:
         ("media_player.volume_set", PLAYER, {"volume": 100}, {"volume_level": 1.0}),
         ("climate.set_temperature", HEATER, {"temperature": 20.5}, {"temperature": 20.5}),
         ("climate.set_hvac_mode", HEATER, {"hvac_mode": "off"}, {"hvac_mode": "off"}),
+        ("climate.set_hvac_mode", HEATER, {"hvac_mode": " Heat"}, {"hvac_mode": "heat"}),
+        ("light.turn_on", COLORED, {"color": "red", "brightness": 5}, {"color_name": "red", "brightness_pct": 5}),
+        ("light.turn_on", DIMMABLE, {"color_temp": 2700}, {"color_temp_kelvin": 2700}),
+        ("fan.oscillate", FAN, {"oscillating": True}, {"oscillating": True}),
+        ("fan.oscillate", FAN, {"oscillating": "off"}, {"oscillating": False}),
+        ("fan.set_direction", FAN, {"direction": "reverse"}, {"direction": "reverse"}),
+        ("media_player.volume_mute", PLAYER, {"muted": True}, {"is_volume_muted": True}),
+        ("number.set_value", NUMBER, {"value": 2.5}, {"value": 2.5}),
+        ("todo.add_item", LIST, {"item": " oat\nmilk "}, {"item": "oat milk"}),
+        ("todo.complete_item", LIST, {"item": "milk"}, {"item": "milk", "status": "completed"}),
+        ("timer.start", TIMER, {"duration": "1 hour 90 seconds"}, {"duration": "01:01:30"}),
+        ("timer.start", TIMER, {}, {}),
     ],
 )
 def test_arguments_in_the_units_of_home_assistant(
@@ -85,6 +113,18 @@ def test_arguments_in_the_units_of_home_assistant(
         ("climate.set_temperature", HEATER, {}, "temperature"),
         ("climate.set_hvac_mode", HEATER, {"hvac_mode": "cool"}, "hvac_mode"),
         ("climate.set_hvac_mode", HEATER, {"hvac_mode": ["heat"]}, "hvac_mode"),
+        ("light.turn_on", DIMMABLE, {"color": "red"}, "color"),
+        ("light.turn_on", COLORED, {"color": "mauve"}, "color"),
+        ("light.turn_on", COLORED, {"color": "red", "color_temp": 3000}, "color_temp"),
+        ("light.turn_on", DIMMABLE, {"color_temp": 1}, "color_temp"),
+        ("fan.oscillate", FAN, {"oscillating": 1}, "oscillating"),
+        ("fan.oscillate", FAN, {}, "oscillating"),
+        ("number.set_value", NUMBER, {"value": 11}, "value"),
+        ("todo.add_item", LIST, {"item": " "}, "item"),
+        ("todo.add_item", LIST, {"item": "x" * 101}, "item"),
+        ("todo.add_item", LIST, {"item": 5}, "item"),
+        ("todo.complete_item", LIST, {"item": "milk", "status": "needs_action"}, "status"),
+        ("timer.start", TIMER, {"duration": "a while"}, "duration"),
     ],
 )
 def test_arguments_that_are_refused(name: str, device: Device, arguments: dict[str, Any], parameter: str) -> None:
@@ -106,6 +146,9 @@ def test_devices_are_offered_only_what_they_can_do() -> None:
         "cover.close_cover": ["cover.fixed", "cover.unknown"],
         "cover.stop_cover": ["cover.unknown"],
         "cover.set_cover_position": ["cover.unknown"],
+        "cover.open_cover_tilt": ["cover.unknown"],
+        "cover.close_cover_tilt": ["cover.unknown"],
+        "cover.set_cover_tilt_position": ["cover.unknown"],
     }
 
 

@@ -124,3 +124,69 @@ def test_names_that_are_no_services(compiler: ConstraintCompiler, model: Model, 
     tools = (Tool("play music/loud", "", parameters),)
     grammar = MARKUPS["home"].grammar(Binding(tools, required=False, parallel=False, special=lambda _: None))
     assert admits(compiler, model, grammar, text) is admitted
+
+
+def _house(name: str, required: list[str], **properties: object) -> Tool:
+    """Return a tool as the integration describes a home service."""
+    return Tool(
+        name,
+        "",
+        {"type": "object", "properties": properties, "required": required, "additionalProperties": False},
+    )
+
+
+HOUSE = (
+    _house(
+        "light.turn_on",
+        ["entity_id"],
+        entity_id={"type": "string", "enum": ["light.kitchen", "area.kitchen", "floor.ground"]},
+        color={"type": "string", "enum": ["blue", "red"]},
+    ),
+    _house(
+        "fan.oscillate",
+        ["entity_id", "oscillating"],
+        entity_id={"type": "string", "enum": ["fan.desk"]},
+        oscillating={"type": "boolean"},
+    ),
+    _house(
+        "todo.add_item",
+        ["entity_id", "item"],
+        entity_id={"type": "string", "enum": ["todo.shopping"]},
+        item={"type": "string", "minLength": 1, "maxLength": 100},
+    ),
+    _house(
+        "assist.start_timer",
+        ["duration"],
+        duration={
+            "type": "string",
+            "pattern": "^[0-9]{1,3} (hours?|minutes?|seconds?)( [0-9]{1,2} (minutes?|seconds?))?$",
+        },
+    ),
+    _house("assist.cancel_timer", []),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "admitted"),
+    [
+        ("light.turn_on(area.kitchen)", True),
+        ('light.turn_on(floor.ground, color="red")', True),
+        ("light.turn_on(area.attic)", False),
+        ('light.turn_on(area.kitchen, color="mauve")', False),
+        ("fan.oscillate(fan.desk, oscillating=true)", True),
+        ("fan.oscillate(area.kitchen, oscillating=true)", False),
+        ("fan.oscillate(fan.desk)", False),
+        ('todo.add_item(todo.shopping, item="two \\"ripe\\" mangos")\nAdded.', True),
+        ('todo.add_item(todo.shopping, item="")', False),
+        ('assist.start_timer("5 minutes")', True),
+        ('assist.start_timer("1 hour 30 minutes")\nFor the bread.', True),
+        ('assist.start_timer("soon")', False),
+        ("assist.cancel_timer()", True),
+        ("assist.cancel_timer(light.kitchen)", False),
+    ],
+)
+def test_home_services(compiler: ConstraintCompiler, model: Model, text: str, admitted: bool) -> None:
+    """Home markup holds areas, floors, words of the user's own, durations, and calls of nothing at all."""
+    for must in (True, False):
+        grammar = MARKUPS["home"].grammar(Binding(HOUSE, must, parallel=True, special=lambda _: None))
+        assert admits(compiler, model, grammar, text) is admitted

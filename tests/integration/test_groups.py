@@ -1,0 +1,158 @@
+"""Home services on areas and floors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
+from homeassistant.core import Context, HomeAssistant, ServiceCall
+from homeassistant.helpers import area_registry as ar
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import floor_registry as fr
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
+
+from tests.integration.chat_server import ChatServer, answer, call
+from tests.integration.conversing import is_on, say, speech
+
+pytestmark = pytest.mark.usefixtures("house")
+
+
+@pytest.fixture(name="areas", autouse=True)
+async def areas_fixture(hass: HomeAssistant, house: None) -> None:
+    """Put the lamps into areas of a floor; the safe is in the kitchen, and is not exposed."""
+    floor = fr.async_get(hass).async_create("Ground floor", aliases={"Downstairs"})
+    areas = ar.async_get(hass)
+    kitchen = areas.async_create("Kitchen", aliases={"Galley"}, floor_id=floor.floor_id)
+    bedroom = areas.async_create("Bedroom", floor_id=floor.floor_id)
+    areas.async_create("Cellar")
+    entities = er.async_get(hass)
+    for entity_id, area in (
+        ("light.kitchen_light", kitchen),
+        ("light.safe_light", kitchen),
+        ("light.attic_light", kitchen),
+        ("light.bedroom_light", bedroom),
+        ("switch.pump", bedroom),
+    ):
+        entities.async_update_entity(entity_id, area_id=area.id)
+    await hass.async_block_till_done()
+
+
+async def test_the_prompt_and_the_tools(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+    """Areas and floors with exposed devices are told in one line each, and are values of the grammar."""
+    server.script([answer("Hi.")])
+    await say(hass, "hello")
+    request = server.requests[0]
+    prompt = request["messages"][0]["content"]
+    assert "\nAreas: area.bedroom, area.kitchen 'Galley'\nFloors: floor.ground_floor 'Downstairs'\nDevices:\n" in prompt
+    targets = {
+        tool["function"]["name"]: tool["function"]["parameters"]["properties"]["entity_id"]["enum"]
+        for tool in request["tools"]
+    }
+    assert targets["light.turn_on"] == [
+        "light.attic_light",
+        "light.bedroom_light",
+        "light.kitchen_light",
+        "area.bedroom",
+        "area.kitchen",
+        "floor.ground_floor",
+    ]
+    assert targets["switch.turn_on"] == ["switch.pump", "area.bedroom", "floor.ground_floor"]
+    assert "cellar" not in str(request).casefold()
+    assert "safe" not in str(request["tools"])
+    examples = [message["content"] for message in request["messages"][1:-1]]
+    assert "light.turn_off(area.kitchen)\nTurning off the lights in the Kitchen." in examples
+
+
+@pytest.mark.parametrize(
+    ("target", "lit"),
+    [
+        ("area.kitchen", ["light.kitchen_light"]),
+        ("floor.ground_floor", ["light.bedroom_light", "light.kitchen_light"]),
+        # Another server has no grammar, and its model may write what people say.
+        ("area.Galley", ["light.kitchen_light"]),
+        ("floor.downstairs", ["light.bedroom_light", "light.kitchen_light"]),
+    ],
+)
+async def test_a_group(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer, target: str, lit: list[str]
+) -> None:
+    """A call on a group is one on all exposed devices there that can do it now, and on nothing else."""
+    calls: list[Any] = []
+    hass.bus.async_listen("call_service", lambda event: calls.append(event.data["service_data"]["entity_id"]))
+    server.script([answer(call("light.turn_on", {"entity_id": target}), "Lights on.")])
+    assert speech(await say(hass, "lights")) == "Lights on."
+    await hass.async_block_till_done()
+    assert calls == [lit]
+    assert sorted(entity_id for entity_id in hass.states.async_entity_ids("light") if is_on(hass, entity_id)) == lit
+
+
+async def test_arguments(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+    """A device that cannot take an argument is passed over when others can; where none can, that is said."""
+    floor = {"entity_id": "floor.ground_floor", "brightness": 40}
+    bedroom = {"entity_id": "area.bedroom", "brightness": 40}
+    server.script([answer(call("light.turn_on", floor), "Ok."), *[answer(call("light.turn_on", bedroom), "Ok.")] * 2])
+    await say(hass, "dim the lights")
+    state = hass.states.get("light.kitchen_light")
+    assert state is not None
+    assert state.attributes["brightness"] == 102
+    assert not is_on(hass, "light.bedroom_light")
+    assert speech(await say(hass, "dim the lights")) == "40 is not a possible brightness for Bedroom."
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "said"),
+    [
+        ("light.turn_on", "area.cellar", "I have no access to area.cellar."),
+        ("light.turn_on", "area.attic", "I have no access to area.attic."),
+        ("light.turn_on", "floor.", "I have no access to floor.."),
+        ("light.turn_on", "area.all", "I have no access to area.all."),
+        ("switch.turn_on", "area.kitchen", "Kitchen cannot do switch.turn_on."),
+        ("lock.unlock", "area.kitchen", "Kitchen cannot do lock.unlock."),
+        ("scene.turn_on", "area.kitchen", "Kitchen cannot do scene.turn_on."),
+    ],
+)
+async def test_groups_that_are_refused(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer, name: str, target: str, said: str
+) -> None:
+    """An area without exposed devices is as unknown as one that does not exist, and nothing is unlocked by the room."""
+    server.script([answer(call(name, {"entity_id": target}), "Ok.")] * 2)
+    assert speech(await say(hass, "do it")) == said
+
+
+async def test_a_group_that_is_not_there(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+    """Where no device can be reached, that is said."""
+    hass.states.async_set("light.kitchen_light", "unavailable")
+    server.script([answer(call("light.turn_on", {"entity_id": "area.kitchen"}), "Ok.")] * 2)
+    assert speech(await say(hass, "light in the kitchen")) == "Kitchen is not available right now."
+
+
+async def test_doors_are_opened_one_by_one(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+    """Opening what is in a room opens blinds, and no garage door; closing closes both."""
+    opened = async_mock_service(hass, "cover", "open_cover")
+    closed = async_mock_service(hass, "cover", "close_cover")
+    entities = er.async_get(hass)
+    area = ar.async_get(hass).async_get_area_by_name("Kitchen")
+    assert area is not None
+    for name, device_class in (("gate", "garage"), ("blind", "blind")):
+        made = entities.async_get_or_create("cover", "test", name, suggested_object_id=name)
+        entities.async_update_entity(made.entity_id, area_id=area.id)
+        hass.states.async_set(made.entity_id, "open", {"device_class": device_class, "friendly_name": name})
+        async_expose_entity(hass, "conversation", made.entity_id, should_expose=True)
+    kitchen = {"entity_id": "area.kitchen"}
+    server.script([answer(call("cover.open_cover", kitchen), "Ok."), answer(call("cover.close_cover", kitchen), "Ok.")])
+    await say(hass, "open up")
+    await say(hass, "close all")
+    assert [made.data["entity_id"] for made in opened] == [["cover.blind"]]
+    assert [made.data["entity_id"] for made in closed] == [["cover.blind", "cover.gate"]]
+
+
+async def test_what_the_speaker_may_do_goes_with_the_call(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer
+) -> None:
+    """A call on a group is made in the speaker's name too."""
+    calls: list[ServiceCall] = async_mock_service(hass, "light", "turn_off")
+    context = Context()
+    server.script([answer(call("light.turn_off", {"entity_id": "area.bedroom"}), "Ok.")])
+    await say(hass, "lights off", context=context)
+    assert calls[0].context is context
