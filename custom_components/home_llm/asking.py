@@ -34,6 +34,8 @@ class Turn:
     # Where questions are kept; without one nobody can answer, and what has to be asked is not done.
     store: "Confirmations | None" = None
     waiting: list[Waiting] = field(default_factory=list)
+    # Whether the model has been shown that it took the wrong device.
+    corrected: bool = False
 
     def ask(self, waiting: Waiting) -> llm.ToolResult:
         """Put something off until the user has agreed, and return what the model is told of it."""

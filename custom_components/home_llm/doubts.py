@@ -4,10 +4,9 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import llm
 
 from .actions import Action
-from .errors import AgentError
 from .exposure import async_exposed_devices
-from .home_format import clean
 from .near_miss import Doubt, Named, doubt
+from .service_catalogue import offered_targets
 from .service_types import Device, Group
 
 # What is called on with words of the user's own.
@@ -15,26 +14,25 @@ _FREE_TEXT = frozenset({"todo", "timer"})
 
 
 @callback
-def async_doubt(hass: HomeAssistant, action: Action, said: str, llm_context: llm.LLMContext) -> bool:
-    """Return whether the user has to say which device is meant.
+def async_doubt(hass: HomeAssistant, action: Action, said: str, llm_context: llm.LLMContext) -> Doubt | None:
+    """Return what the user's words say against an action, or None.
 
-    Raises:
-        AgentError: the user named something else in full.
+    What was named in full is told as far as the service can be called on it.
     """
     domain = action.service.domain
     if not said or domain in _FREE_TEXT:
-        return False
+        return None
     devices = async_exposed_devices(hass, llm_context.assistant)
     groups = {group.target: group for device in devices for group in device.groups}
     target = _group(action.group, domain) if action.group else _device(action.devices[0])
     others = [*(_device(device) for device in devices), *(_group(group, domain) for group in groups.values())]
     given = [str(value) for name, value in action.arguments.items() if name != "entity_id"]
-    match doubt(said, llm_context.language, target, others, given):
-        case Doubt.OTHER:
-            raise AgentError("other_device", device=action.label, said=clean(said))
-        case Doubt.NEAR:
-            return True
-    return False
+    found = doubt(said, llm_context.language, target, others, given)
+    if found is None or not found.named:
+        return found
+    # The user may have named it for another reason, but it is what could have been meant.
+    possible = offered_targets(action.service, devices)
+    return Doubt(tuple(name for name in found.named if name in possible) or found.named)
 
 
 def _device(device: Device) -> Named:

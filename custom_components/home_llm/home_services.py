@@ -14,9 +14,11 @@ from .asking import AskingTool, Turn, Waiting
 from .const import DOMAIN, LOGGER
 from .doubts import async_doubt
 from .entity_budget import Kept
+from .errors import AgentError
 from .exposure import async_exposed_devices
 from .home_format import Example, build_examples, build_tools, clean, render_house
 from .home_timers import async_timer_tools
+from .near_miss import Doubt
 from .service_catalogue import CATALOGUE, Service
 from .service_types import Device
 from .speech import async_error_sentence, async_sentence
@@ -109,12 +111,9 @@ class HomeServiceTool(AskingTool):
         try:
             action = async_resolve(hass, llm_context.assistant, self.service, arguments)
             if not agreed and (question := await self._async_question(hass, action, llm_context)):
-
-                async def perform(answering: llm.LLMContext) -> llm.ToolResult:
-                    # All is looked at again: the house may have changed, and the speaker's rights are their own.
-                    return await self._async_call(hass, arguments, answering, agreed=True)
-
-                return self.turn.ask(Waiting(question, perform))
+                return self._ask(hass, question, arguments)
+            if not agreed and (found := async_doubt(hass, action, self.turn.said, llm_context)):
+                return await self._async_doubtful(hass, action, found, llm_context)
             await async_perform(hass, action, llm_context)
         except HomeAssistantError as err:
             LOGGER.warning("Refused %s %s: %s", self.name, arguments, err)
@@ -122,20 +121,48 @@ class HomeServiceTool(AskingTool):
             return llm.ToolResult(data={"error": sentence}, error=True)
         return llm.ToolResult(data={"result": "done"})
 
-    async def _async_question(self, hass: HomeAssistant, action: Action, llm_context: llm.LLMContext) -> str | None:
-        """Return what has to be asked before an action, or None.
+    def _ask(self, hass: HomeAssistant, question: str, arguments: dict[str, Any]) -> llm.ToolResult:
+        """Put a call off until the user has agreed to it."""
 
-        Raises:
-            AgentError: the user named something else.
-        """
+        async def perform(answering: llm.LLMContext) -> llm.ToolResult:
+            # All is looked at again: the house may have changed, and the speaker's rights are their own.
+            return await self._async_call(hass, arguments, answering, agreed=True)
+
+        return self.turn.ask(Waiting(question, perform))
+
+    async def _async_question(self, hass: HomeAssistant, action: Action, llm_context: llm.LLMContext) -> str | None:
+        """Return what has to be asked before an action, or None."""
         for device in action.devices:
             kind = guarded(self.name, device, action.arguments)
             if kind in self.turn.confirm:
                 key = question_key(self.name, kind)
                 return await async_sentence(hass, llm_context.language, key, {"device": clean(device.name)})
-        if async_doubt(hass, action, self.turn.said, llm_context):
-            return await async_sentence(hass, llm_context.language, "confirm_meant", {"device": action.label})
         return None
+
+    async def _async_doubtful(
+        self, hass: HomeAssistant, action: Action, found: Doubt, llm_context: llm.LLMContext
+    ) -> llm.ToolResult:
+        """Ask which device is meant, but let the model correct itself once where another one was named.
+
+        Raises:
+            AgentError: another one was named.
+        """
+        arguments, label = dict(action.arguments), action.label
+        if found.named:
+            error = AgentError("other_device", device=label, said=clean(self.turn.said))
+            arguments["entity_id"] = found.named[0]
+            if not self.turn.corrected or len(found.named) > 1:
+                self.turn.corrected = True
+                raise error
+            try:
+                meant = async_resolve(hass, llm_context.assistant, self.service, arguments)
+            except AgentError as err:
+                raise error from err
+            if question := await self._async_question(hass, meant, llm_context):
+                return self._ask(hass, question, arguments)
+            label = meant.label
+        sentence = await async_sentence(hass, llm_context.language, "confirm_meant", {"device": label})
+        return self._ask(hass, sentence, arguments)
 
 
 class GetDateTimeTool(llm.Tool):

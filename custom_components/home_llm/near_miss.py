@@ -11,7 +11,6 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from .near_miss_words import GENERIC, IDLE, NOUN_FIRST, PARTING, PLACING, SPARING
 from .wording import language_of, words
@@ -27,13 +26,12 @@ _JOINED = 6
 _MARKS = re.compile(r"[,;:!?\n]|\.(?!\d)")
 
 
-class Doubt(Enum):
-    """What speaks against a call."""
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What speaks against a call: something else was named in full, or something that is called much the same."""
 
-    # What was said is nearly, but not quite, a name of this.
-    NEAR = auto()
-    # Something else was named in full.
-    OTHER = auto()
+    # What was named in full; nothing where there is only a likeness.
+    named: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +103,16 @@ def doubt(
     for clause in clauses:
         fit = _fit(clause, target, grammar)
         fits = [(rival, _fit(clause, rival, grammar)) for rival in rivals]
-        if target.domain not in _HINTED and any(other.whole and other.about > fit.about for _, other in fits):
-            found = Doubt.OTHER
+        better = [(rival.target, other.about) for rival, other in fits if other.whole and other.about > fit.about]
+        if better and target.domain not in _HINTED:
+            most = max(len(about) for _, about in better)
+            found = Doubt(tuple(name for name, about in better if len(about) == most))
         elif not fit.about:
             continue
         elif fit.strange and (not fit.full or any(_is_elsewhere(rival, other, fit) for rival, other in fits)):
             if not fit.whole and _in_pieces(clause, target):
                 return None
-            found = found or Doubt.NEAR
+            found = found or Doubt()
         else:
             return None
     return found

@@ -6,7 +6,8 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +61,22 @@ class Server:
 @pytest.fixture(scope="session", name="server")
 def server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Serve the embedded model as the app does: reachable by others, so with a key."""
+    with serve(tmp_path_factory.mktemp("data"), context_size=2048) as server:
+        yield server
+
+
+@contextmanager
+def serve(data_dir: Path, **settings: object) -> Generator[Server]:
+    """Serve a model, the embedded one unless the settings name another."""
     # Home Assistant's test helpers close the network before every test, and this is set up within one.
     pytest_socket.enable_socket()
-    data_dir = tmp_path_factory.mktemp("data")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [COMMAND, "serve", "--host", "0.0.0.0", "--port", str(port), "--data-dir", data_dir]
-    process = subprocess.Popen([*command, "--context-size", "2048"])
+    for name, value in settings.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    process = subprocess.Popen(command)
     try:
         end = time.monotonic() + START_SECONDS
         while _status(port) != "ok":
@@ -80,11 +89,16 @@ def server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
         assert process.wait(timeout=15) == 0
 
 
-@pytest.fixture(name="house")
-async def house_fixture(enable_custom_integrations: None, socket_enabled: None, hass: HomeAssistant) -> None:
-    """Set up a small house and expose it."""
+@pytest.fixture(name="core")
+async def core_fixture(enable_custom_integrations: None, socket_enabled: None, hass: HomeAssistant) -> None:
+    """Set up what every conversation agent needs."""
     for component in ("homeassistant", "conversation", "intent"):
         assert await async_setup_component(hass, component, {})
+
+
+@pytest.fixture(name="house")
+async def house_fixture(core: None, hass: HomeAssistant) -> None:
+    """Set up a small house and expose it."""
     for domain, config in HOUSE.items():
         assert await async_setup_component(hass, domain, {domain: config})
     await hass.async_block_till_done()

@@ -251,9 +251,18 @@ async def test_another_device_was_named(hass: HomeAssistant, entry: MockConfigEn
     assert "but I understood Bedroom Light" in server.requests[1]["messages"][-1]["content"]
 
     server.script([answer(wrong, "It is on."), answer(wrong, "It is on.")])
-    said = speech(await say(hass, "turn on the kitchen light"))
-    assert said == "You said “turn on the kitchen light”, but I understood Bedroom Light."
+    await hass.services.async_call("light", "turn_off", KITCHEN, blocking=True)
+    asked = await say(hass, "turn on the kitchen light")
+    assert speech(asked) == "Did you mean Kitchen Light?"
+    assert not is_on(hass, "light.kitchen_light")
+    await say(hass, "yes", conversation_id=asked.conversation_id)
+    assert is_on(hass, "light.kitchen_light")
     assert not is_on(hass, "light.bedroom_light")
+
+    pump = call("switch.turn_on", {"entity_id": "switch.pump"})
+    server.script([answer(pump, "It is on."), answer(pump, "It is on.")])
+    said = speech(await say(hass, "turn on the kitchen light"))
+    assert said == "You said “turn on the kitchen light”, but I understood Pump."
 
 
 @pytest.mark.parametrize(

@@ -172,15 +172,15 @@ NEAR = [
 ]
 # Something else was named in full.
 OTHER = [
-    ("en", "turn on the kitchen light", "light.bedroom_lamp"),
-    ("en", "turn on the kitchen table light", "light.kitchen"),
-    ("en", "turn on the kitchen table light", "area.kitchen"),
-    ("en", "turn off the lights in the kitchen", "area.bedroom"),
-    ("en", "turn on lamp 1", "light.lamp_2"),
-    ("en", "turn off the TV", "light.kitchen"),
-    ("en", "what is the outside temperature", "climate.hall"),
-    ("en", "open the garage door", "lock.front"),
-    ("de", "mach die Schlafzimmerlampe an", "light.kueche"),
+    ("en", "turn on the kitchen light", "light.bedroom_lamp", "light.kitchen"),
+    ("en", "turn on the kitchen table light", "light.kitchen", "light.kitchen_table"),
+    ("en", "turn on the kitchen table light", "area.kitchen", "light.kitchen_table"),
+    ("en", "turn off the lights in the kitchen", "area.bedroom", "area.kitchen"),
+    ("en", "turn on lamp 1", "light.lamp_2", "light.lamp_1"),
+    ("en", "turn off the TV", "light.kitchen", "media_player.tv"),
+    ("en", "what is the outside temperature", "climate.hall", "sensor.outside"),
+    ("en", "open the garage door", "lock.front", "cover.garage"),
+    ("de", "mach die Schlafzimmerlampe an", "light.kueche", "light.schlafzimmer"),
 ]
 
 
@@ -212,22 +212,24 @@ def test_no_doubt(language: str, said: str, target: str) -> None:
 @pytest.mark.parametrize(("language", "said", "target"), NEAR)
 def test_near(language: str, said: str, target: str) -> None:
     """A name that does not exist is not taken for one that does."""
-    assert ask(language, said, target) is Doubt.NEAR
+    assert ask(language, said, target) == Doubt()
 
 
-@pytest.mark.parametrize(("language", "said", "target"), OTHER)
-def test_other(language: str, said: str, target: str) -> None:
+@pytest.mark.parametrize(("language", "said", "target", "named"), OTHER)
+def test_other(language: str, said: str, target: str, named: str) -> None:
     """What was named in full is not exchanged for something else."""
-    assert ask(language, said, target) is Doubt.OTHER
+    found = ask(language, said, target)
+    assert found is not None
+    assert named in found.named
 
 
 def test_the_bathroom_lamp() -> None:
     """Where there is only a bedroom lamp, nobody meant it."""
     lamp = HOUSE["light.bedroom_lamp"]
-    assert doubt("turn on the bathroom lamp", "en", lamp, [lamp]) is Doubt.NEAR
+    assert doubt("turn on the bathroom lamp", "en", lamp, [lamp]) == Doubt()
     # Where there is a bathroom, it is the one that was named.
     bathroom = Named("area.bathroom", "light", ("Bathroom",), is_group=True)
-    assert doubt("turn on the bathroom lamp", "en", lamp, [lamp, bathroom]) is Doubt.OTHER
+    assert doubt("turn on the bathroom lamp", "en", lamp, [lamp, bathroom]) == Doubt(("area.bathroom",))
 
 
 def test_values_are_no_names() -> None:

@@ -61,6 +61,14 @@ HOME = [
     ("lock.unlock the door", False, False),
     ("Let me see: lock.unlock(lock.door)", False, False),
     ("It is 21.5 degrees (warm).", True, False),
+    ("21.5 degrees.", True, False),
+    ("U.S. presidents live there.\nDr. No does not.", True, False),
+    ("door.Unlock() Unlocking the Front Door.", False, False),
+    ("Door.unlock the door", False, False),
+    ("I call Door.Unlock(door)", False, False),
+    ("unlock.(lock.door)", False, False),
+    ("door. unlock_door() Unlocking the door.", False, False),
+    ("The kitchen light(s) of home.example are on, in the network my_home.", True, False),
 ]
 
 

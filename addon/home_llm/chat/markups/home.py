@@ -55,7 +55,11 @@ class HomeMarkup:
         rules = [line_rule(index, tool) for index, tool in enumerate(tools)]
         names = " | ".join(f"call_{index}" for index in range(len(tools)))
         # A sentence may hold anything but what begins like a call, known or not: what is not a real call is no answer.
-        text = r"TEXT: /(?s:[^\n].*)/ & ~/(?s:(.*\n)?[a-z0-9_]+\.[a-z0-9_].*)/ & ~/(?s:.*[a-z0-9_]\.[a-z0-9_]+\(.*)/"
+        # Small models that cannot write the call they want make one up, in any case. A number or U.S. begins none.
+        text = (
+            r"TEXT: /(?s:[^\n].*)/ & ~/(?s:(.*\n)?[A-Za-z_][A-Za-z0-9_]+\.[A-Za-z0-9_].*)/"
+            r" & ~/(?s:.*([A-Za-z0-9_]\.[A-Za-z0-9_]*|[A-Za-z0-9]_[A-Za-z0-9_]*)\(.*)/"
+        )
         if plain := [escaped(tool.name) for tool in tools if not _SERVICE.fullmatch(tool.name)]:
             # Other names may be words. What begins a line like a call of one of them would be read as a call.
             text += rf" & ~/(?s:(.*\n)?\s*({'|'.join(plain)})\(.*)/"
