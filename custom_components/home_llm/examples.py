@@ -7,7 +7,8 @@ Free of Home Assistant. A file has the columns type, request, tool and response:
 `type` is the domain of the device; `tool` is a home service, or empty for a question that is answered with the state.
 `<name>`, `<area>` and `<state>` are those of the device. Any other placeholder is an argument of the service, filled
 with a value that the device takes, in the unit that people say: `<temperature=19|66>` takes the first of these values
-that the device takes, `<temperature>` a usual one. The same house always gives the same examples.
+that the device takes, `<temperature>` a usual one. `<duration=5 minutes~5 Minuten>` is said in other words than it is
+called. The same house always gives the same examples.
 """
 
 from __future__ import annotations
@@ -62,7 +63,17 @@ class Row:
         """Return what an argument may be in this example, the best first."""
         written = [values for name, values in _PLACEHOLDER.findall(self.request + self.response) if name == argument]
         values = next(filter(None, written), "")
-        return tuple(map(_value, values.split("|"))) if values else _VALUES.get(argument, ())
+        return (
+            tuple(_value(value.partition("~")[0]) for value in values.split("|"))
+            if values
+            else _VALUES.get(argument, ())
+        )
+
+    def shown(self, argument: str, value: float | str) -> float | str:
+        """Return how a value is said where a file tells another word for it."""
+        written = [values for name, values in _PLACEHOLDER.findall(self.request + self.response) if name == argument]
+        said = dict(item.partition("~")[::2] for values in written for item in values.split("|"))
+        return said.get(str(value)) or value
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +195,8 @@ def _command(row: Row, devices: Sequence[Device]) -> HouseExample | None:
                 arguments |= {} if value is None else {parameter.name: value}
         if not row.placeholders - _OF_THE_DEVICE <= arguments.keys():
             continue
-        words = {**arguments, "name": clean(device.name), "area": clean(device.area or "")}
+        told = {key: row.shown(key, value) for key, value in arguments.items()}
+        words = {**told, "name": clean(device.name), "area": clean(device.area or "")}
         return HouseExample(device, _fill(row.request, words), service, arguments, _fill(row.response, words))
     return None
 

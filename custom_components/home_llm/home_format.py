@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .service_catalogue import CATALOGUE, group_members, offered_services, offered_targets
-from .service_types import Device, Group, Parameter, Service, plain_number
+from .service_catalogue import offered_services, offered_targets
+from .service_types import Device, Group, Service, plain_number
 
 DEFAULT_INSTRUCTIONS = (
     "You are 'Al', a helpful AI Assistant that controls the devices in a house. "
@@ -25,7 +25,6 @@ NO_DEVICES_PROMPT = (
 )
 
 MAX_NAME_LENGTH = 60
-MAX_ACTION_EXAMPLES = 6
 
 # The state of these is only the time of their last use, which would change the prompt for nothing.
 STATELESS_DOMAINS = frozenset({"button", "event", "input_button", "scene"})
@@ -50,104 +49,6 @@ class Example:
     request: str
     call: str | None
     reply: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Command:
-    """How people ask for a service."""
-
-    service: str
-    request: str
-    reply: str
-    # Values to ask for, the first that the device takes; of a choice, the device's own first one.
-    argument: str | None = None
-    values: tuple[float | str, ...] = ()
-
-
-# The domains in the order of how much a house uses them. Small models copy what they read last, so the plain commands
-# come after those with an argument; and since they also copy out of place, nothing here opens or unlocks.
-_COMMANDS: dict[str, tuple[_Command, ...]] = {
-    "light": (
-        _Command(
-            "turn_on",
-            "set the {name} to {value} percent",
-            "Setting the {name} to {value} percent.",
-            "brightness",
-            (40,),
-        ),
-        _Command("turn_on", "turn on the {name}", "Turning on the {name}."),
-        _Command("turn_off", "turn off the {name}", "Turning off the {name}."),
-    ),
-    "switch": (
-        _Command("turn_off", "turn off the {name}", "Turning off the {name}."),
-        _Command("turn_on", "turn on the {name}", "Turning on the {name}."),
-    ),
-    "cover": (_Command("close_cover", "close the {name}", "Closing the {name}."),),
-    "lock": (_Command("lock", "lock the {name}", "Locking the {name}."),),
-    "climate": (
-        _Command(
-            "set_temperature",
-            "set the {name} to {value} degrees",
-            "Setting the {name} to {value} degrees.",
-            "temperature",
-            (21, 70),
-        ),
-    ),
-    "fan": (
-        _Command("turn_off", "turn off the {name}", "Turning off the {name}."),
-        _Command("turn_on", "turn on the {name}", "Turning on the {name}."),
-    ),
-    "media_player": (
-        _Command("media_pause", "pause the {name}", "Pausing the {name}."),
-        _Command("turn_off", "turn off the {name}", "Turning off the {name}."),
-    ),
-    "vacuum": (
-        _Command("start", "start the {name}", "Starting the {name}."),
-        _Command("return_to_base", "send the {name} home", "Sending the {name} home."),
-    ),
-    "input_boolean": (
-        _Command("turn_on", "turn on {name}", "Turning on {name}."),
-        _Command("turn_off", "turn off {name}", "Turning off {name}."),
-    ),
-    "humidifier": (_Command("turn_on", "turn on the {name}", "Turning on the {name}."),),
-    "scene": (_Command("turn_on", "activate {name}", "Activating {name}."),),
-    "script": (_Command("turn_on", "run {name}", "Running {name}."),),
-    "button": (_Command("press", "press {name}", "Pressing {name}."),),
-    "input_button": (_Command("press", "press {name}", "Pressing {name}."),),
-    "todo": (_Command("add_item", "add {value} to the {name}", "Adding {value} to the {name}.", "item", ("milk",)),),
-    "timer": (
-        _Command(
-            "start", "start the {name} for {value}", "Starting the {name} for {value}.", "duration", ("5 minutes",)
-        ),
-    ),
-    "lawn_mower": (
-        _Command("start_mowing", "start the {name}", "Starting the {name}."),
-        _Command("dock", "send the {name} home", "Sending the {name} home."),
-    ),
-    "water_heater": (
-        _Command(
-            "set_temperature",
-            "set the {name} to {value} degrees",
-            "Setting the {name} to {value} degrees.",
-            "temperature",
-            (50, 120),
-        ),
-        _Command("turn_off", "turn off the {name}", "Turning off the {name}."),
-    ),
-    "alarm_control_panel": (_Command("alarm_arm_away", "arm the {name}, I am leaving", "Arming the {name}."),),
-    "valve": (_Command("close_valve", "close the {name}", "Closing the {name}."),),
-    "siren": (_Command("turn_off", "turn off the {name}", "Turning off the {name}."),),
-    "select": (_Command("select_option", "set the {name} to {value}", "Setting the {name} to {value}.", "option"),),
-    "input_select": (
-        _Command("select_option", "set the {name} to {value}", "Setting the {name} to {value}.", "option"),
-    ),
-    "number": (
-        _Command("set_value", "set the {name} to {value}", "Setting the {name} to {value}.", "value", (20, 5, 1, 50)),
-    ),
-    "input_number": (
-        _Command("set_value", "set the {name} to {value}", "Setting the {name} to {value}.", "value", (20, 5, 1, 50)),
-    ),
-}
 
 
 def clean(text: str, limit: int = MAX_NAME_LENGTH) -> str:
@@ -221,42 +122,6 @@ def build_tools(devices: Iterable[Device]) -> list[dict[str, Any]]:
     return [_tool(service, able) for service, able in offered_services(devices).items()]
 
 
-def build_examples(devices: Iterable[Device]) -> list[Example]:
-    """Return commands and answers about devices of this house, the same ones for the same house."""
-    devices = sorted(devices, key=lambda device: device.entity_id)
-    by_domain = {domain: [device for device in devices if device.domain == domain] for domain in _COMMANDS}
-    examples: list[Example] = []
-    # The question comes first: after it, a small model would answer commands with words alone.
-    if readable := next((device for device in devices if device.domain == "sensor"), None):
-        name = clean(readable.name)
-        examples.append(Example(f"what is the {name}?", None, f"The {name} is {_state(readable)}."))
-    commands: list[Example] = []
-    for turn in range(max(len(domain_commands) for domain_commands in _COMMANDS.values())):
-        for domain, domain_commands in _COMMANDS.items():
-            able = by_domain[domain]
-            if turn >= len(domain_commands) or not able:
-                continue
-            # Each command on another device, so that no device looks like the usual answer.
-            start = turn % len(able)
-            if example := _action_example(domain_commands[turn], able[start:] + able[:start]):
-                commands.append(example)
-    commands = commands[:MAX_ACTION_EXAMPLES]
-    if example := _group_example(devices):
-        # Not last: what is copied out of place should be one device, and not a room of them.
-        commands.insert(len(commands) // 2, example)
-    return examples + commands
-
-
-def example_messages(examples: Sequence[Example]) -> list[dict[str, Any]]:
-    """Return examples as turns of a conversation, calls first and the sentence after them."""
-    messages: list[dict[str, Any]] = []
-    for example in examples:
-        answer = example.reply if example.call is None else f"{example.call}\n{example.reply}"
-        messages.append({"role": "user", "content": example.request})
-        messages.append({"role": "assistant", "content": answer})
-    return messages
-
-
 def _tool(service: Service, devices: Sequence[Device]) -> dict[str, Any]:
     """Return one OpenAI tool; its first property is the entity, as the grammar wants it."""
     properties: dict[str, Any] = {"entity_id": {"type": "string", "enum": offered_targets(service, devices)}}
@@ -279,56 +144,6 @@ def _tool(service: Service, devices: Sequence[Device]) -> dict[str, Any]:
             },
         },
     }
-
-
-def _action_example(command: _Command, devices: Sequence[Device]) -> Example | None:
-    """Return the command on the first device that can follow it."""
-    for device in devices:
-        service = next(
-            (service for service in CATALOGUE if service.service == command.service and service.supported(device)),
-            None,
-        )
-        if service is None:
-            continue
-        arguments: dict[str, Any] = {"entity_id": device.entity_id}
-        value: float | str | None = None
-        if command.argument is not None:
-            parameter = next(item for item in service.parameters if item.name == command.argument)
-            value = _example_value(parameter, command.values, device)
-            if value is None or not parameter.supported(device):
-                continue
-            arguments[command.argument] = value
-        words = {"name": clean(device.name), "value": clean(str(value))}
-        return Example(command.request.format(**words), render_call(service, arguments), command.reply.format(**words))
-    return None
-
-
-def _example_value(parameter: Parameter, values: Sequence[float | str], device: Device) -> float | str | None:
-    """Return the first value that a device takes."""
-    if parameter.kind == "choice":
-        return next(iter(parameter.choices(device)), None)
-    minimum, maximum = parameter.limits(device)
-    for value in values:
-        if isinstance(value, str) or ((minimum is None or value >= minimum) and (maximum is None or value <= maximum)):
-            return value
-    return None
-
-
-def _group_example(devices: Sequence[Device]) -> Example | None:
-    """Return a command on the lights of an area with several, or of any area."""
-    service = next(service for service in CATALOGUE if service.name == "light.turn_off")
-    areas = {group for device in devices for group in device.groups if group.target.startswith("area.")}
-    able = [(group, len(group_members(service, group.target, devices))) for group in areas]
-    able = sorted((item for item in able if item[1]), key=lambda item: (-item[1], item[0].target))
-    if not able:
-        return None
-    group = able[0][0]
-    name = clean(group.names[0])
-    return Example(
-        f"turn off the lights in the {name}",
-        render_call(service, {"entity_id": group.target}),
-        f"Turning off the lights in the {name}.",
-    )
 
 
 def _group(group: Group) -> str:

@@ -16,7 +16,7 @@ from .doubts import async_doubt
 from .entity_budget import Kept
 from .errors import AgentError
 from .exposure import async_exposed_devices
-from .home_format import Example, build_examples, build_tools, clean, render_house
+from .home_format import build_tools, clean, render_house
 from .home_timers import async_timer_tools
 from .near_miss import Doubt
 from .service_catalogue import CATALOGUE, Service
@@ -41,7 +41,6 @@ class HomeServicesInstance(llm.APIInstance):
     """The API as one request sees it, with what the compact format adds to it."""
 
     openai_tools: list[dict[str, Any]] = field(default_factory=list)
-    examples: list[Example] = field(default_factory=list)
     kept: Kept = field(default_factory=lambda: Kept([], [], 0))
 
 
@@ -79,7 +78,6 @@ class HomeServicesAPI(llm.API):
             llm_context=llm_context,
             tools=[*(HomeServiceTool(service, self.turn) for service in CATALOGUE), *timers, GetDateTimeTool()],
             openai_tools=[*build_tools(devices), *(tool.as_openai for tool in timers)],
-            examples=build_examples(devices),
             kept=kept,
         )
 

@@ -19,7 +19,7 @@ from custom_components.home_llm.examples import (
     shipped_file,
 )
 from custom_components.home_llm.examples_assist import assist_call, function_call, response_examples
-from custom_components.home_llm.service_catalogue import CATALOGUE, Device
+from custom_components.home_llm.service_catalogue import CATALOGUE, Device, Group
 
 HOUSE = [
     Device("light.bedroom", "Bedroom Light", "on", {"supported_color_modes": ["hs"], "brightness": 102}),
@@ -115,18 +115,49 @@ def test_values_of_ones_own(tmp_path: Path) -> None:
     ]
 
 
+def test_a_value_that_is_said_otherwise() -> None:
+    """A duration is called in English and said in the language of the examples."""
+    (example,) = build_examples([Device("timer.egg", "Eieruhr", "idle")], read_examples(shipped_file("de")), 8)
+    assert example.as_call.call == 'timer.start(timer.egg, duration="5 minutes")'
+    assert (example.request, example.response) == (
+        "Starte Eieruhr für 5 Minuten",
+        "Ich starte Eieruhr für 5 Minuten.",
+    )
+
+
+def test_an_area(tmp_path: Path) -> None:
+    """The area with the most devices that can is meant, in the middle of the commands."""
+    areas = {name: Group(f"area.{name}", (name.title(),)) for name in ("den", "hall")}
+    house = [
+        Device(f"light.{number}", f"Lamp {number}", "on", groups=(areas["hall" if number else "den"],))
+        for number in range(3)
+    ]
+    examples = build_examples(house, read_examples(shipped_file("en")), DEFAULT_EXAMPLES)
+    assert [item.as_call.call for item in examples] == [
+        "light.turn_on(light.1)",
+        "light.turn_off(area.hall)",
+        "light.turn_off(light.2)",
+    ]
+    assert (examples[1].request, examples[1].response) == (
+        "turn off the lights in the Hall",
+        "Turning off the lights in the Hall.",
+    )
+
+
 def test_the_number_of_examples() -> None:
     """There are as many as wanted and never more."""
     rows = read_examples(shipped_file("en"))
-    assert [len(build_examples(HOUSE, rows, limit)) for limit in (0, 1, 2, 5, 16)] == [0, 1, 2, 5, 7]
+    assert [len(build_examples(HOUSE, rows, limit)) for limit in (0, 1, 2, 5, 16)] == [0, 1, 2, 4, 7]
 
 
 @pytest.mark.parametrize("domain", sorted({service.domain for service in CATALOGUE}))
 def test_examples_are_calls_that_the_house_takes(domain: str) -> None:
     """Every example of every domain passes the check of its own service."""
-    attributes = {"hvac_modes": ["heat"], "min_temp": 5, "max_temp": 30, "supported_color_modes": ["hs"]}
+    attributes = {"hvac_modes": ["heat"], "min_temp": 5, "max_temp": 90, "options": ["a"]}
     device = Device(f"{domain}.a", "A", "on", attributes)
-    for example in build_examples([device], read_examples(shipped_file("en")), 16):
+    examples = build_examples([device], read_examples(shipped_file("de")), 16)
+    assert examples
+    for example in examples:
         assert example.service is not None
         assert example.service.service_data(example.arguments, device)["entity_id"] == device.entity_id
 
@@ -141,6 +172,7 @@ def test_examples_are_calls_that_the_house_takes(domain: str) -> None:
         (f"{HEADER}light,a <colour>,light.turn_on,b\n", "light.turn_on does not take <colour>"),
         (f"{HEADER}climate,a,climate.set_temperature,b\n", "climate.set_temperature needs <temperature>"),
         (f"{HEADER}sensor,a <brightness>,,b\n", "<brightness> needs a tool"),
+        (f"{HEADER}area,a <name>,light.turn_off,b\n", "an example about an area needs a tool"),
         (f"{HEADER}sensor,a <brightness=1>,,b\n", "<brightness> needs a tool"),
         ("x" * (MAX_FILE_BYTES + 1), "has more than"),
     ],
@@ -183,7 +215,7 @@ async def test_the_users_own_file(
 
 def test_examples_of_assist() -> None:
     """The same examples as Assist's tools, only those that are offered, with the names of devices."""
-    examples = build_examples(HOUSE, read_examples(shipped_file("en")), 7)
+    examples = build_examples(HOUSE, read_examples(shipped_file("en")), DEFAULT_EXAMPLES)
     offered = ["HassTurnOn", "HassTurnOff", "HassLightSet", "HassClimateSetTemperature"]
     items = list(response_examples(examples, offered))
     assert [item["tool"] for item in items] == [

@@ -9,10 +9,8 @@ import pytest
 
 from custom_components.home_llm.home_format import (
     NO_DEVICES_PROMPT,
-    build_examples,
     build_tools,
     clean,
-    example_messages,
     render_call,
     render_device,
     render_house,
@@ -52,7 +50,6 @@ def test_the_order_of_the_devices_does_not_matter() -> None:
     devices = [KITCHEN, BEDROOM, THERMOSTAT, SENSOR]
     assert render_house(devices) == render_house(list(reversed(devices)))
     assert build_tools(devices) == build_tools(list(reversed(devices)))
-    assert build_examples(devices) == build_examples(list(reversed(devices)))
 
 
 def test_sensors_are_read_only() -> None:
@@ -64,7 +61,6 @@ def test_sensors_are_read_only() -> None:
 def test_an_empty_house() -> None:
     """With nothing exposed, the model is told what to say."""
     assert render_house([]) == NO_DEVICES_PROMPT
-    assert build_examples([]) == []
 
 
 @pytest.mark.parametrize(
@@ -153,29 +149,6 @@ def test_brightness_is_offered_only_where_a_lamp_can_be_dimmed() -> None:
     assert list(properties) == ["entity_id"]
 
 
-def test_examples() -> None:
-    """A question, then commands on devices of the house, calls first, each on another device where there is one."""
-    assert example_messages(build_examples([KITCHEN, BEDROOM, THERMOSTAT, SENSOR])) == [
-        {"role": "user", "content": "what is the Outside Temperature?"},
-        {"role": "assistant", "content": "The Outside Temperature is 12.5 °C."},
-        {"role": "user", "content": "set the Bedroom Light to 40 percent"},
-        {
-            "role": "assistant",
-            "content": "light.turn_on(light.bedroom, brightness=40)\nSetting the Bedroom Light to 40 percent.",
-        },
-        {"role": "user", "content": "set the Hall Thermostat to 21 degrees"},
-        {
-            "role": "assistant",
-            "content": "climate.set_temperature(climate.hall, temperature=21)\n"
-            "Setting the Hall Thermostat to 21 degrees.",
-        },
-        {"role": "user", "content": "turn on the Kitchen Light"},
-        {"role": "assistant", "content": "light.turn_on(light.kitchen)\nTurning on the Kitchen Light."},
-        {"role": "user", "content": "turn off the Bedroom Light"},
-        {"role": "assistant", "content": "light.turn_off(light.bedroom)\nTurning off the Bedroom Light."},
-    ]
-
-
 def test_areas_and_floors() -> None:
     """Groups are told where something in them can be called, with the names that their ids do not tell."""
     kitchen = Group("area.kitchen", ("Kitchen", "Bob's\ngalley"))
@@ -187,30 +160,7 @@ def test_areas_and_floors() -> None:
         "Areas: area.kitchen 'Bob\u2019s galley'",
         "Floors: floor.ground",
     ]
-    (example,) = [item for item in build_examples([lamp, BEDROOM]) if "area." in str(item.call)]
-    assert example.call == "light.turn_off(area.kitchen)"
     assert "area" not in render_house([sensor])
-
-
-def test_examples_do_not_open_the_house() -> None:
-    """A small model copies examples out of place, so none of them opens or unlocks anything."""
-    house = [Device(f"{domain}.{name}", name, "on") for domain in ("cover", "lock") for name in "ab"]
-    assert [example.call for example in build_examples(house)] == ["cover.close_cover(cover.a)", "lock.lock(lock.a)"]
-
-
-def test_every_example_is_a_call_that_the_tools_allow() -> None:
-    """For each domain alone, the examples name a tool of the house."""
-    for domain in sorted({service.domain for service in CATALOGUE}):
-        device = Device(
-            f"{domain}.a",
-            "A",
-            "on",
-            {"hvac_modes": ["heat"], "min_temp": 50, "max_temp": 90, "volume_level": 0.1, "options": ["a"]},
-        )
-        names = {tool["function"]["name"] for tool in build_tools([device])}
-        examples = build_examples([device])
-        assert examples, domain
-        assert {str(example.call).partition("(")[0] for example in examples} <= names
 
 
 def test_render_call() -> None:
