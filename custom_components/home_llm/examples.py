@@ -4,7 +4,8 @@ Free of Home Assistant. A file has the columns type, request, tool and response:
 
     light,set the <name> to <brightness> percent,light.turn_on,Setting the <name> to <brightness> percent.
 
-`type` is the domain of the device; `tool` is a home service, or empty for a question that is answered with the state.
+`type` is the domain of the device, or `area` for all that can in an area; `tool` is a home service, or empty for a
+question that is answered with the state.
 `<name>`, `<area>` and `<state>` are those of the device. Any other placeholder is an argument of the service, filled
 with a value that the device takes, in the unit that people say: `<temperature=19|66>` takes the first of these values
 that the device takes, `<temperature>` a usual one. `<duration=5 minutes~5 Minuten>` is said in other words than it is
@@ -21,11 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from .home_format import Example, clean, render_call, render_device
-from .service_catalogue import CATALOGUE, ArgumentError, Device, Parameter, Service, plain_number
+from .service_catalogue import CATALOGUE, ArgumentError, Device, Parameter, Service, group_members, plain_number
 
-DEFAULT_EXAMPLES = 7
+# A question, six commands, and one about an area.
+DEFAULT_EXAMPLES = 8
 MAX_EXAMPLES = 16
 MAX_FILE_BYTES = 256 * 1024
+FEW = 2
+AREA = "area"
 COLUMNS = ("type", "request", "tool", "response")
 
 _PLACEHOLDER = re.compile(r"<([a-z_]+)(?:=([^<>]*))?>")
@@ -80,7 +84,8 @@ class Row:
 class HouseExample:
     """An example on a device of this house."""
 
-    device: Device
+    # None where all in an area is meant.
+    device: Device | None
     request: str
     service: Service | None
     arguments: Mapping[str, Any]
@@ -136,9 +141,10 @@ def build_examples(devices: Iterable[Device], rows: Sequence[Row], limit: int) -
     """
     devices = sorted(devices, key=lambda device: device.entity_id)
     questions = [example for row in rows if row.service is None and (example := _question(row, devices))][:1]
+    groups = [example for row in rows if row.domain == AREA and (example := _group(row, devices))][:1]
     by_domain: dict[str, list[Row]] = {}
     for row in rows:
-        if row.service is not None:
+        if row.service is not None and row.domain != AREA:
             by_domain.setdefault(row.domain, []).append(row)
     commands: list[HouseExample] = []
     for turn in range(max(map(len, by_domain.values()), default=0)):
@@ -149,18 +155,25 @@ def build_examples(devices: Iterable[Device], rows: Sequence[Row], limit: int) -
             start = turn % len(able)
             if example := _command(domain_rows[turn], able[start:] + able[:start]):
                 commands.append(example)
-    return (questions + commands[: max(0, limit - len(questions))])[:limit]
+    # The place of the one about an area stays empty where there is none.
+    commands = commands[: max(0, limit - len(questions) - (limit > FEW))]
+    if limit > FEW:
+        # Not last: what is copied out of place should be one device, and not a room of them.
+        commands[len(commands) // 2 : len(commands) // 2] = groups
+    return (questions + commands)[:limit]
 
 
 def _fault(row: Row) -> str | None:
     """Return what is wrong with a row."""
     if not row.domain or not row.request or not row.response:
         return "type, request and response must not be empty"
+    if row.domain == AREA and (row.service is None or row.placeholders != {"area"}):
+        return "an example about an area needs a tool, <area>, and nothing else to be filled in"
     wanted = row.placeholders - _OF_THE_DEVICE
     if row.service is None:
         return f"<{min(wanted)}> needs a tool" if wanted else None
     services = [service for service in CATALOGUE if service.name == row.service]
-    if not services or services[0].domain != row.domain:
+    if not services or (services[0].domain != row.domain and row.domain != AREA):
         return f"{row.service} is not a home service of {row.domain}"
     known = {parameter.name: parameter for parameter in services[0].parameters}
     if unknown := wanted - known.keys():
@@ -199,6 +212,20 @@ def _command(row: Row, devices: Sequence[Device]) -> HouseExample | None:
         words = {**told, "name": clean(device.name), "area": clean(device.area or "")}
         return HouseExample(device, _fill(row.request, words), service, arguments, _fill(row.response, words))
     return None
+
+
+def _group(row: Row, devices: Sequence[Device]) -> HouseExample | None:
+    """Return the command on the area with the most devices that can follow it."""
+    service = next(service for service in CATALOGUE if service.name == row.service)
+    areas = {group for device in devices for group in device.groups if group.target.startswith(f"{AREA}.")}
+    able = [(group, len(group_members(service, group.target, devices))) for group in areas]
+    able = sorted((item for item in able if item[1]), key=lambda item: (-item[1], item[0].target))
+    if not able:
+        return None
+    group = able[0][0]
+    words = {"area": clean(group.names[0])}
+    arguments = {"entity_id": group.target}
+    return HouseExample(None, _fill(row.request, words), service, arguments, _fill(row.response, words))
 
 
 def _first(parameter: Parameter, values: Sequence[float | str], device: Device) -> float | str | None:

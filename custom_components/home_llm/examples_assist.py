@@ -35,7 +35,7 @@ _ARGUMENTS = {"volume": "volume_level"}
 
 def assist_call(example: HouseExample, tools: Collection[str]) -> dict[str, Any] | None:
     """Return an example as a call with name and arguments, or None where no such tool is offered."""
-    if example.service is None:
+    if example.service is None or example.device is None:
         return None
     name = _INTENTS.get(example.service.service)
     arguments = {_ARGUMENTS.get(key, key): value for key, value in example.arguments.items() if key != "entity_id"}

@@ -79,7 +79,7 @@ def render_house(devices: Iterable[Device], late: Iterable[Device] = (), *, serv
     """Return the services, the areas and the devices, the part of the prompt that describes the house.
 
     Args:
-        devices: put in order here, those last that change most.
+        devices: the exposed ones, put in order here, those last that change most.
         late: more of them, which come last because they are others with every command.
         services: more that can be called, on no device.
     """
@@ -89,7 +89,7 @@ def render_house(devices: Iterable[Device], late: Iterable[Device] = (), *, serv
     lines = []
     if names := [*(service.name for service in offered_services([*devices, *late])), *services]:
         lines.append(f"Services: {', '.join(names)}")
-    lines.extend(render_groups([*devices, *late]))
+    lines.extend(render_groups(devices))
     lines.append("Devices:")
     lines.extend(render_device(device) for device in [*devices, *late])
     return "\n".join(lines)

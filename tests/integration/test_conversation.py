@@ -257,10 +257,12 @@ async def test_a_context_that_nobody_tells(hass: HomeAssistant, server: ChatServ
     server.models = [{"id": "embedded", "owned_by": "home-llm"}]
     make_entry(server).add_to_hass(hass)
     await hass.config_entries.async_setup(hass.config_entries.async_entries("home_llm")[0].entry_id)
-    server.script([answer("word " * 5000), answer("Two.")])
-    result = await say(hass, "one")
-    await say(hass, "two", conversation_id=result.conversation_id)
-    assert "word " * 5000 in str(server.requests[1]["messages"])
+    server.script(answer(f"{number} " + "word " * 300) for number in range(8))
+    conversation_id = None
+    for number in range(8):
+        result = await say(hass, f"Question {number}", conversation_id=conversation_id)
+        conversation_id = result.conversation_id
+    assert all(f"Question {number}" in str(server.requests[-1]["messages"]) for number in range(8))
 
 
 async def test_an_empty_answer_is_not_an_older_one(

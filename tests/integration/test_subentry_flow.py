@@ -24,7 +24,7 @@ ADVANCED: dict[str, Any] = {
     "history_turns": 10.0,
     "tell_time": False,
     "training": "auto",
-    "examples": 7.0,
+    "examples": 8.0,
     "tool_format": "minimal",
 }
 ASSIST: dict[str, Any] = {**ADVANCED, "examples": 0.0, "tool_format": "full"}
@@ -32,7 +32,8 @@ ASSIST: dict[str, Any] = {**ADVANCED, "examples": 0.0, "tool_format": "full"}
 
 def form(persona: str = "al", advanced: dict[str, Any] = ADVANCED, **fields: Any) -> dict[str, Any]:
     """Return what is submitted with the options of an agent."""
-    return {"persona": persona, "show_prompt": False, "advanced": advanced, **fields}
+    confirm = ["lock", "door", "alarm", "valve"]
+    return {"persona": persona, "show_prompt": False, "confirm": confirm, "advanced": advanced, **fields}
 
 
 async def add(hass: HomeAssistant, entry: MockConfigEntry) -> SubentryFlowResult:
@@ -140,7 +141,7 @@ async def test_all_options(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 async def test_examples_follow_the_training(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """What the form showed for a general model is not kept for a tuned one, unless somebody chose it."""
     subentry_id = next(iter(entry.subentries))
-    for examples, expected in ((7.0, {}), (5.0, {"examples": 5})):
+    for examples, expected in ((8.0, {}), (5.0, {"examples": 5})):
         result = await entry.start_subentry_reconfigure_flow(hass, subentry_id)
         result = await fill(hass, result, name="Al", tool_mode="home")
         await fill(hass, result, **form(advanced={**ADVANCED, "training": "tuned", "examples": examples}))
