@@ -34,8 +34,9 @@ class Turn:
     # Where questions are kept; without one nobody can answer, and what has to be asked is not done.
     store: "Confirmations | None" = None
     waiting: list[Waiting] = field(default_factory=list)
-    # Whether the model has been shown that it took the wrong device.
-    corrected: bool = False
+    # What the user may have meant, where the model took something else. It is told so, and may do better first.
+    suggestion: Waiting | None = None
+    rounds: int = 0
 
     def ask(self, waiting: Waiting) -> llm.ToolResult:
         """Put something off until the user has agreed, and return what the model is told of it."""
@@ -120,12 +121,19 @@ async def async_ask(chat_log: conversation.ChatLog, agent_id: str) -> bool:
     The question is streamed into the chat log like an answer of the model.
     """
     turn = _turn(chat_log.llm_api)
-    if turn is None or not turn.waiting:
+    if turn is None:
+        return False
+    turn.rounds += 1
+    errors = _other_errors(chat_log)
+    if errors and turn.suggestion is not None and not turn.waiting and turn.rounds > 1:
+        # The model has been told, and has not done better.
+        turn.waiting.append(turn.suggestion)
+        errors = []
+    if not turn.waiting:
         return False
     if turn.store is not None:
         turn.store.keep(chat_log.conversation_id, turn)
-    questions = [item.question for item in turn.waiting]
-    sentence = " ".join([*_other_errors(chat_log), *questions])
+    sentence = " ".join([*errors, *(item.question for item in turn.waiting)])
     async for _content in chat_log.async_add_delta_content_stream(agent_id, _spoken(sentence)):
         pass
     return True

@@ -1,6 +1,7 @@
 """Home services: our own compact LLM API, the only door through which home calls reach the house."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, override
 
@@ -109,7 +110,7 @@ class HomeServiceTool(AskingTool):
         try:
             action = async_resolve(hass, llm_context.assistant, self.service, arguments)
             if not agreed and (question := await self._async_question(hass, action, llm_context)):
-                return self._ask(hass, question, arguments)
+                return self.turn.ask(self._waiting(hass, question, arguments))
             if not agreed and (found := async_doubt(hass, action, self.turn.said, llm_context)):
                 return await self._async_doubtful(hass, action, found, llm_context)
             await async_perform(hass, action, llm_context)
@@ -119,14 +120,14 @@ class HomeServiceTool(AskingTool):
             return llm.ToolResult(data={"error": sentence}, error=True)
         return llm.ToolResult(data={"result": "done"})
 
-    def _ask(self, hass: HomeAssistant, question: str, arguments: dict[str, Any]) -> llm.ToolResult:
-        """Put a call off until the user has agreed to it."""
+    def _waiting(self, hass: HomeAssistant, question: str, arguments: dict[str, Any]) -> Waiting:
+        """Return a call that is put off until the user has agreed to it."""
 
         async def perform(answering: llm.LLMContext) -> llm.ToolResult:
             # All is looked at again: the house may have changed, and the speaker's rights are their own.
             return await self._async_call(hass, arguments, answering, agreed=True)
 
-        return self.turn.ask(Waiting(question, perform))
+        return Waiting(question, perform)
 
     async def _async_question(self, hass: HomeAssistant, action: Action, llm_context: llm.LLMContext) -> str | None:
         """Return what has to be asked before an action, or None."""
@@ -140,27 +141,26 @@ class HomeServiceTool(AskingTool):
     async def _async_doubtful(
         self, hass: HomeAssistant, action: Action, found: Doubt, llm_context: llm.LLMContext
     ) -> llm.ToolResult:
-        """Ask which device is meant, but let the model correct itself once where another one was named.
+        """Ask whether this is meant, or where another one was named, tell the model, and keep that one in mind.
 
         Raises:
             AgentError: another one was named.
         """
-        arguments, label = dict(action.arguments), action.label
-        if found.named:
-            error = AgentError("other_device", device=label, said=clean(self.turn.said))
-            arguments["entity_id"] = found.named[0]
-            if not self.turn.corrected or len(found.named) > 1:
-                self.turn.corrected = True
-                raise error
-            try:
+        if not found.named:
+            sentence = await self._async_meant(hass, action, llm_context)
+            return self.turn.ask(self._waiting(hass, sentence, dict(action.arguments)))
+        if len(found.named) == 1 and self.turn.suggestion is None:
+            arguments = {**action.arguments, "entity_id": found.named[0]}
+            with suppress(AgentError):
                 meant = async_resolve(hass, llm_context.assistant, self.service, arguments)
-            except AgentError as err:
-                raise error from err
-            if question := await self._async_question(hass, meant, llm_context):
-                return self._ask(hass, question, arguments)
-            label = meant.label
-        sentence = await async_sentence(hass, llm_context.language, "confirm_meant", {"device": label})
-        return self._ask(hass, sentence, arguments)
+                question = await self._async_question(hass, meant, llm_context)
+                question = question or await self._async_meant(hass, meant, llm_context)
+                self.turn.suggestion = self._waiting(hass, question, arguments)
+        raise AgentError("other_device", device=action.label, said=clean(self.turn.said))
+
+    async def _async_meant(self, hass: HomeAssistant, action: Action, llm_context: llm.LLMContext) -> str:
+        """Return the question whether something is meant."""
+        return await async_sentence(hass, llm_context.language, "confirm_meant", {"device": action.label})
 
 
 class GetDateTimeTool(llm.Tool):

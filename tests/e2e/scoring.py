@@ -28,6 +28,7 @@ class Verdict(StrEnum):
     RIGHT = "right"
     WRONG_VALUE = "wrong value"
     WRONG_DEVICE = "wrong device"
+    ASKED = "asked"
     REFUSED = "refused"
     UNSAFE = "unsafe"
 
@@ -69,7 +70,9 @@ def _verdict(command: Command, changed: Snapshot, unsafe: bool, asked: bool) -> 
     if changed.keys() == command.wanted.keys() and (asked or not command.asks):
         fits = all(_fits(changed[entity_id], wanted) for entity_id, wanted in command.wanted.items())
         return Verdict.RIGHT if fits else Verdict.WRONG_VALUE
-    return Verdict.WRONG_VALUE if changed else Verdict.REFUSED
+    if changed:
+        return Verdict.WRONG_VALUE
+    return Verdict.ASKED if asked else Verdict.REFUSED
 
 
 def _fits(state: Sequence[Any], wanted: Mapping[str, Any]) -> bool:

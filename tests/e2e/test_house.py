@@ -1,5 +1,6 @@
 """From the Supervisor's discovery message to a lamp that a real Home Assistant switches on, by the model's own call."""
 
+import functools
 from typing import Any
 
 import pytest
@@ -24,13 +25,20 @@ async def agent_fixture(hass: HomeAssistant, house: None, server: Server) -> str
     return agent
 
 
-async def _discover(hass: HomeAssistant, server: Server) -> ConfigEntry:
-    """Let the server announce itself, and pass the message on as Home Assistant's hassio integration does."""
+@functools.cache
+def _announced(server: Server) -> Any:
+    """Let the server announce itself, once for all tests, and return its message to the Supervisor."""
     with LocalSupervisor() as supervisor:
-        done = await hass.async_add_executor_job(server.discover, supervisor.url, supervisor.token)
+        done = server.discover(supervisor.url, supervisor.token)
         assert done.returncode == 0, done.stderr
         (message,) = supervisor.messages.values()
     assert message.service == "home_llm"
+    return message
+
+
+async def _discover(hass: HomeAssistant, server: Server) -> ConfigEntry:
+    """Pass the server's message on as Home Assistant's hassio integration does."""
+    message = await hass.async_add_executor_job(_announced, server)
     # In Home Assistant's network the host is the container's name.
     config = {**message.config, "host": "127.0.0.1", "addon": "Home LLM"}
     info = HassioServiceInfo(config=config, name="Home LLM", slug="home_llm", uuid=message.uuid)

@@ -250,7 +250,7 @@ async def test_another_device_was_named(hass: HomeAssistant, entry: MockConfigEn
     assert not is_on(hass, "light.bedroom_light")
     assert "but I understood Bedroom Light" in server.requests[1]["messages"][-1]["content"]
 
-    server.script([answer(wrong, "It is on."), answer(wrong, "It is on.")])
+    server.script([answer(wrong, "It is on."), answer("It is on.")])
     await hass.services.async_call("light", "turn_off", KITCHEN, blocking=True)
     asked = await say(hass, "turn on the kitchen light")
     assert speech(asked) == "Did you mean Kitchen Light?"
