@@ -367,3 +367,19 @@ async def test_no_changes_while_the_server_is_away(hass: HomeAssistant, server: 
     result = await add(hass, entry)
     assert result["type"] is FlowResultType.ABORT
     assert result["reason"] == "entry_not_loaded"
+
+
+async def test_what_to_ask_first(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """The usual questions are suggested and not stored; none at all is a choice too."""
+    result = await fill(hass, await add(hass, entry), name="Kitchen", tool_mode="home")
+    assert suggested(result)["confirm"] == ["lock", "door", "alarm", "valve"]
+    await fill(hass, result, **COMMON, confirm=["valve", "alarm", "door", "lock"])
+    await hass.async_block_till_done()
+    agent = list(entry.subentries.values())[-1]
+    assert "confirm" not in agent.data
+
+    result = await entry.start_subentry_reconfigure_flow(hass, agent.subentry_id)
+    result = await fill(hass, result, name="Kitchen", tool_mode="home")
+    await fill(hass, result, **COMMON, confirm=[])
+    await hass.async_block_till_done()
+    assert entry.subentries[agent.subentry_id].data["confirm"] == []
