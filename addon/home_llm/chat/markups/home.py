@@ -58,7 +58,7 @@ class HomeMarkup:
         # Small models that cannot write the call they want make one up, in any case. A number or U.S. begins none.
         text = (
             r"TEXT: /(?s:[^\n].*)/ & ~/(?s:(.*\n)?[A-Za-z_][A-Za-z0-9_]+\.[A-Za-z0-9_].*)/"
-            r" & ~/(?s:.*([A-Za-z0-9_]\.[A-Za-z0-9_]*|[A-Za-z0-9]_[A-Za-z0-9_]*)\(.*)/"
+            r" & ~/(?s:.*[._][A-Za-z0-9_]*\(.*)/"
         )
         if plain := [escaped(tool.name) for tool in tools if not _SERVICE.fullmatch(tool.name)]:
             # Other names may be words. What begins a line like a call of one of them would be read as a call.
