@@ -1,10 +1,8 @@
-"""The real server on a free port of this machine, and a small HTTP client for it."""
+"""The real server on a free port of this machine."""
 
-import http.client
-import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,29 +12,10 @@ from home_llm.api.server import HttpServer
 from home_llm.models import available_memory
 from home_llm.runtime import Runtime
 from home_llm.settings import Settings
+from http_client import Client
 
 
-@dataclass
-class Answer:
-    """An HTTP answer, read to its end."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.body)
-
-    @property
-    def chunks(self) -> list[Any]:
-        """The JSON of every server-sent event but `[DONE]`."""
-        lines = [line for line in self.body.decode("utf-8").split("\n\n") if line]
-        return [json.loads(line.removeprefix("data: ")) for line in lines if line != "data: [DONE]"]
-
-
-class Served:
+class Served(Client):
     """A server; a context manager."""
 
     def __init__(
@@ -48,8 +27,7 @@ class Served:
         self.runtime = Runtime(self.settings, memory=memory)
         app = create_app(self.runtime, api_key=self.settings.api_key, admin_key=self.settings.admin_key, places=places)
         self._server = HttpServer(app, "127.0.0.1", 0, places=places)
-        self.port = self._server.port
-        self.url = f"http://127.0.0.1:{self.port}"
+        super().__init__(self._server.port)
 
     def __enter__(self) -> Self:
         """Serve."""
@@ -73,26 +51,3 @@ class Served:
                 return health
             assert time.monotonic() < end, health
             time.sleep(0.02)
-
-    def get(self, path: str, **headers: str) -> Answer:
-        """Send a GET request."""
-        return self.request("GET", path, None, **headers)
-
-    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
-        """Send a POST request with JSON, or with bytes as they are."""
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.request("POST", path, raw, **headers)
-
-    def request(self, method: str, path: str, body: bytes | None, **headers: str) -> Answer:
-        """Send a request; `_` in header names stands for `-`."""
-        connection = self.connect()
-        try:
-            connection.request(method, path, body, {name.replace("_", "-"): v for name, v in headers.items()})
-            response = connection.getresponse()
-            return Answer(response.status, dict(response.getheaders()), response.read())
-        finally:
-            connection.close()
-
-    def connect(self) -> http.client.HTTPConnection:
-        """Return a connection."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from gguf_writer import lora_adapter, tiny_model
-from served import Answer, Served
+from http_client import Answer
+from served import Served
 
 QUESTION = {"prompt": "Once upon a time there was a house", "max_tokens": 10, "temperature": 0}
 LIST, LOAD, UNLOAD = (f"/v1/internal/lora/{what}" for what in ("list", "load", "unload"))

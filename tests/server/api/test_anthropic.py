@@ -12,7 +12,8 @@ from home_llm.api.anthropic_request import CountBody
 from home_llm.chat import Finish, Message, Reasoning, Text, ToolCall, Usage
 from home_llm.chat.vocabulary import Event
 from home_llm.engine import FinishReason, Timings
-from served import Answer, Served
+from http_client import Answer
+from served import Served
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 LIGHT = {

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from served import Answer, Served
+from http_client import Answer
+from served import Served
 
 KEY = {"Authorization": "Bearer api"}
 ADMIN = {"Authorization": "Bearer admin"}

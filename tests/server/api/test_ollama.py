@@ -13,7 +13,8 @@ from home_llm.api.ollama_request import ChatBody
 from home_llm.chat import Finish, Reasoning, Text, ToolCall, Usage
 from home_llm.chat.vocabulary import Event
 from home_llm.engine import FinishReason, Timings
-from served import Answer, Served
+from http_client import Answer
+from served import Served
 
 NAME = "SmolLM2-135M-Instruct"
 HELLO = [{"role": "user", "content": "Say hello."}]
