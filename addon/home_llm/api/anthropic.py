@@ -14,22 +14,11 @@ from home_llm.api.anthropic_request import CountBody, MessagesBody
 from home_llm.api.body import read
 from home_llm.api.openapi import documented
 from home_llm.api.replies import collect, stream
+from home_llm.api.schemas.anthropic import COUNT, EVENT, MESSAGE
 from home_llm.runtime import Runtime
 
 _TAG = "Anthropic"
 _HELLO = {"messages": [{"role": "user", "content": "Good morning"}], "max_tokens": 20}
-_ERROR = {
-    "type": "object",
-    "required": ["type", "error"],
-    "properties": {
-        "type": {"const": "error"},
-        "error": {
-            "type": "object",
-            "required": ["type", "message"],
-            "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
-        },
-    },
-}
 
 
 def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
@@ -37,7 +26,15 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     routes = flask.Blueprint("anthropic", __name__, url_prefix="/v1/messages")
 
     @routes.post("")
-    @documented("Answer a conversation", tag=_TAG, body=MessagesBody, example=_HELLO, streams=True, error=_ERROR)
+    @documented(
+        "Answer a conversation",
+        tag=_TAG,
+        body=MessagesBody,
+        example=_HELLO,
+        streams=True,
+        answer=MESSAGE,
+        event=EVENT,
+    )
     def messages() -> flask.typing.ResponseReturnValue:
         body = read(MessagesBody)
         request = body.request()
@@ -49,7 +46,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
             return writer.whole(*collect(reply))
 
     @routes.post("/count_tokens")
-    @documented("Count the tokens of a prompt", tag=_TAG, body=CountBody, example=_HELLO, error=_ERROR)
+    @documented("Count the tokens of a prompt", tag=_TAG, body=CountBody, example=_HELLO, answer=COUNT)
     def count_tokens() -> flask.typing.ResponseReturnValue:
         request = read(CountBody).request()
         with admission.enter():

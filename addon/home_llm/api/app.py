@@ -22,6 +22,7 @@ from home_llm.api.admission import Admission
 from home_llm.api.auth import Keys
 from home_llm.api.openapi import documented
 from home_llm.api.replies import ClientGoneError
+from home_llm.api.schemas.openai import HEALTH, INDEX
 from home_llm.runtime import Runtime
 
 # A conversation with a picture or two fits; more is a mistake or an attack.
@@ -65,7 +66,7 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
         return "", 499
 
     @app.get("/")
-    @documented("Look who is there", tag="Home LLM", streams="text/plain")
+    @documented("Look who is there", tag="Home LLM", streams="text/plain", answer=INDEX)
     def index() -> flask.typing.ResponseReturnValue:
         wanted = flask.request.headers.get("Accept", "")
         if "text/plain" in wanted or ("json" not in wanted and "html" not in wanted):
@@ -83,7 +84,7 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     @app.get("/v1/health")
     @app.get("/healthz")
     @app.get("/readyz")
-    @documented("Look what the server is doing", tag="Home LLM")
+    @documented("Look what the server is doing", tag="Home LLM", answer=HEALTH)
     def health() -> flask.typing.ResponseReturnValue:
         return runtime.health()
 

@@ -17,6 +17,8 @@ from home_llm.api.llama_server_prompts import Prompts, joined, prompts_of
 from home_llm.api.openai import model_name
 from home_llm.api.openapi import documented
 from home_llm.api.replies import ClientGoneError, disconnected
+from home_llm.api.schemas import llama_server as native_schemas
+from home_llm.api.schemas import openai as schemas
 from home_llm.llama import Model
 from home_llm.runtime import Embeddings, Runtime
 
@@ -50,7 +52,13 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     routes = flask.Blueprint("embeddings", __name__)
 
     @routes.post("/v1/embeddings")
-    @documented("Make vectors of texts", tag="OpenAI", body=EmbeddingsBody, example={"input": "the hall light"})
+    @documented(
+        "Make vectors of texts",
+        tag="OpenAI",
+        body=EmbeddingsBody,
+        example={"input": "the hall light"},
+        answer=schemas.EMBEDDINGS,
+    )
     def embeddings() -> flask.typing.ResponseReturnValue:
         body = read(EmbeddingsBody)
         with admission.enter():
@@ -74,7 +82,11 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     @routes.post("/embedding")
     @routes.post("/embeddings")
     @documented(
-        "Make vectors of texts", tag="llama-server", body=NativeEmbeddingsBody, example={"content": "the hall light"}
+        "Make vectors of texts",
+        tag="llama-server",
+        body=NativeEmbeddingsBody,
+        example={"content": "the hall light"},
+        answer=native_schemas.EMBEDDINGS,
     )
     def native() -> flask.typing.ResponseReturnValue:
         body = read(NativeEmbeddingsBody)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import flask
@@ -107,6 +108,8 @@ def register(app: flask.Flask) -> None:
             message = f"There is nothing at {flask.request.method} {flask.request.path}."
         elif status == 405:
             message = f"{flask.request.path} does not take {flask.request.method}."
+        elif status == 413:
+            message = "The body is too large: 16 MiB are the most."
         headers = {"Allow": ", ".join(methods)} if (methods := getattr(error, "valid_methods", None)) else {}
         return _shape(error_body(status, message)), status, headers
 
@@ -139,18 +142,33 @@ def _webui_body(body: dict[str, Any]) -> dict[str, Any]:
     return {"detail": body["error"]["message"], **body}
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """How a dialect writes errors.
+
+    Attributes:
+        name: its schema in the OpenAPI document.
+        write: makes it of OpenAI's.
+    """
+
+    name: str
+    write: Callable[[dict[str, Any]], dict[str, Any]]
+
+
 # By the beginning of the path. What is on none of these is OpenAI's or llama-server's, which are the same.
-_SHAPES: tuple[tuple[str, Callable[[dict[str, Any]], dict[str, Any]]], ...] = (
-    ("/v1/internal/", _webui_body),
-    ("/v1/messages", anthropic_body),
-    ("/api/", ollama_body),
+_SHAPES = (
+    ("/v1/internal/", ErrorShape("WebuiError", _webui_body)),
+    ("/v1/messages", ErrorShape("AnthropicError", anthropic_body)),
+    ("/api/", ErrorShape("OllamaError", ollama_body)),
 )
+_OPENAI = ErrorShape("Error", lambda body: body)
+
+
+def error_shape(path: str) -> ErrorShape:
+    """Return how errors of a path are written."""
+    return next((shape for beginning, shape in _SHAPES if path.startswith(beginning)), _OPENAI)
 
 
 def _shape(body: dict[str, Any]) -> dict[str, Any]:
     """Return an error in the shape of the dialect that the request speaks."""
-    if is_anthropic():
-        return anthropic_body(body)
-    path = flask.request.path
-    shape = next((shape for beginning, shape in _SHAPES if path.startswith(beginning)), None)
-    return body if shape is None else shape(body)
+    return anthropic_body(body) if is_anthropic() else error_shape(flask.request.path).write(body)

@@ -16,6 +16,7 @@ from home_llm.api.llama_server_completion import settings_of
 from home_llm.api.llama_server_request import CompletionBody
 from home_llm.api.openai_request import ChatBody
 from home_llm.api.openapi import documented
+from home_llm.api.schemas import llama_server as schemas
 from home_llm.llama import Model, build_info
 from home_llm.runtime import NotReadyError, Runtime, State
 
@@ -52,7 +53,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     _add_tokens(routes, runtime, admission)
 
     @routes.get("/lora-adapters")
-    @documented("List the adapters", tag=_TAG)
+    @documented("List the adapters", tag=_TAG, answer=schemas.ADAPTERS)
     def adapters() -> flask.typing.ResponseReturnValue:
         return flask.jsonify(
             [
@@ -68,7 +69,9 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         )
 
     @routes.post("/lora-adapters")
-    @documented("Give the adapters other scales", tag=_TAG, body=ScaleFields, many=True, example=[])
+    @documented(
+        "Give the adapters other scales", tag=_TAG, body=ScaleFields, many=True, example=[], answer=schemas.DONE
+    )
     def scale_adapters() -> flask.typing.ResponseReturnValue:
         scales = {entry.id: entry.scale for entry in read_list(ScaleFields)}
         with admission.enter():
@@ -82,7 +85,7 @@ def _add_looks(routes: flask.Blueprint, runtime: Runtime, admission: Admission) 
     """Add what only looks, and wakes nobody."""
 
     @routes.get("/props")
-    @documented("Look at the model and its defaults", tag=_TAG)
+    @documented("Look at the model and its defaults", tag=_TAG, answer=schemas.PROPS)
     def props() -> flask.typing.ResponseReturnValue:
         chat = runtime.present()
         asleep = chat is None and runtime.is_asleep
@@ -119,6 +122,7 @@ def _add_looks(routes: flask.Blueprint, runtime: Runtime, admission: Admission) 
         "Look at the places for requests",
         tag=_TAG,
         query={"fail_on_no_slot": "With any value: status 503 when every place is taken."},
+        answer=schemas.SLOTS,
     )
     def slots() -> flask.typing.ResponseReturnValue:
         chat, taken = runtime.present(), admission.taken
@@ -137,7 +141,13 @@ def _add_tokens(routes: flask.Blueprint, runtime: Runtime, admission: Admission)
     """Add what turns text into tokens and back."""
 
     @routes.post("/tokenize")
-    @documented("Turn text into tokens", tag=_TAG, body=TokenizeBody, example={"content": "hello there"})
+    @documented(
+        "Turn text into tokens",
+        tag=_TAG,
+        body=TokenizeBody,
+        example={"content": "hello there"},
+        answer=schemas.TOKENS,
+    )
     def tokenize() -> flask.typing.ResponseReturnValue:
         body = read(TokenizeBody)
         with admission.enter():
@@ -157,14 +167,20 @@ def _add_tokens(routes: flask.Blueprint, runtime: Runtime, admission: Admission)
         return {"tokens": tokens}
 
     @routes.post("/detokenize")
-    @documented("Turn tokens into text", tag=_TAG, body=DetokenizeBody, example={"tokens": [28120, 665]})
+    @documented(
+        "Turn tokens into text",
+        tag=_TAG,
+        body=DetokenizeBody,
+        example={"tokens": [28120, 665]},
+        answer=schemas.CONTENT,
+    )
     def detokenize() -> flask.typing.ResponseReturnValue:
         body = read(DetokenizeBody)
         with admission.enter():
             return {"content": runtime.chat().decode(body.tokens)}
 
     @routes.post("/apply-template")
-    @documented("Read a conversation as the model does", tag=_TAG, body=ChatBody, example=_HELLO)
+    @documented("Read a conversation as the model does", tag=_TAG, body=ChatBody, example=_HELLO, answer=schemas.PROMPT)
     def apply_template() -> flask.typing.ResponseReturnValue:
         request = read(ChatBody).request()
         with admission.enter():

@@ -17,6 +17,7 @@ from home_llm.api.openai_answers import timings_of
 from home_llm.api.openai_logprobs import native_logprobs
 from home_llm.api.openapi import documented
 from home_llm.api.replies import DATA_WITHOUT_END, Answer, stream
+from home_llm.api.schemas import llama_server as schemas
 from home_llm.api.several import Indexed, Several, collect_all
 from home_llm.chat import Chat, CompletionRequest, Finish, Limits, Text
 from home_llm.engine import FinishReason, TokenLogprob
@@ -36,6 +37,8 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         body=CompletionBody,
         example={"prompt": "The capital of France is", "n_predict": 5},
         streams=True,
+        answer=schemas.COMPLETION,
+        event=schemas.COMPLETION_CHUNK,
     )
     def completion() -> flask.typing.ResponseReturnValue:
         body = read(CompletionBody)

@@ -11,11 +11,12 @@ import flask
 from home_llm.api import ollama_embed, ollama_pull
 from home_llm.api.admission import Admission
 from home_llm.api.body import read
-from home_llm.api.ollama_answers import ERROR, LINES, TAG, ChatWriter, GenerateWriter, stream_lines
+from home_llm.api.ollama_answers import LINES, TAG, ChatWriter, GenerateWriter, stream_lines
 from home_llm.api.ollama_models import Models, listed, running, shown
 from home_llm.api.ollama_request import ChatBody, GenerateBody, ShowBody
 from home_llm.api.openapi import documented
 from home_llm.api.replies import collect
+from home_llm.api.schemas import ollama as schemas
 from home_llm.chat import Chat, CompletionRequest, Reply
 from home_llm.models import EMBEDDED_ID
 from home_llm.runtime import Runtime
@@ -35,29 +36,37 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     models = Models(runtime)
 
     @routes.get("/version")
-    @documented("Tell the version of Ollama's API", tag=TAG, error=ERROR)
+    @documented("Tell the version of Ollama's API", tag=TAG, answer=schemas.VERSION)
     def version() -> flask.typing.ResponseReturnValue:
         return {"version": VERSION}
 
     @routes.get("/tags")
-    @documented("List the models on this machine", tag=TAG, error=ERROR)
+    @documented("List the models on this machine", tag=TAG, answer=schemas.MODELS)
     def tags() -> flask.typing.ResponseReturnValue:
         return {"models": [listed(model) for model in runtime.library.models()]}
 
     @routes.get("/ps")
-    @documented("List the model that is in the memory", tag=TAG, error=ERROR)
+    @documented("List the model that is in the memory", tag=TAG, answer=schemas.RUNNING)
     def processes() -> flask.typing.ResponseReturnValue:
         loaded = runtime.model_facts()
         found = [model for model in runtime.library.models() if loaded and runtime.answers_with(model)]
         return {"models": [running(model, runtime) for model in found]}
 
     @routes.post("/show")
-    @documented("Tell about a model", tag=TAG, body=ShowBody, example=_MODEL, error=ERROR)
+    @documented("Tell about a model", tag=TAG, body=ShowBody, example=_MODEL, answer=schemas.MODEL)
     def show() -> flask.typing.ResponseReturnValue:
         return shown(models.find(read(ShowBody).wanted))
 
     @routes.post("/chat")
-    @documented("Answer a conversation", tag=TAG, body=ChatBody, example=_CHAT, streams=LINES, error=ERROR)
+    @documented(
+        "Answer a conversation",
+        tag=TAG,
+        body=ChatBody,
+        example=_CHAT,
+        streams=LINES,
+        answer=schemas.CHAT,
+        event=schemas.CHAT_LINE,
+    )
     def chat() -> flask.typing.ResponseReturnValue:
         started = time.perf_counter_ns()
         body = read(ChatBody)
@@ -65,7 +74,15 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         return answer(body, ChatWriter, lambda room: room.prepare(request), started, empty=not body.messages)
 
     @routes.post("/generate")
-    @documented("Answer one message", tag=TAG, body=GenerateBody, example=_PROMPT, streams=LINES, error=ERROR)
+    @documented(
+        "Answer one message",
+        tag=TAG,
+        body=GenerateBody,
+        example=_PROMPT,
+        streams=LINES,
+        answer=schemas.GENERATE,
+        event=schemas.GENERATE_LINE,
+    )
     def generate() -> flask.typing.ResponseReturnValue:
         started = time.perf_counter_ns()
         body = read(GenerateBody)

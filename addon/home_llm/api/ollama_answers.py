@@ -19,8 +19,7 @@ LINES = "application/x-ndjson"
 """The type of a stream."""
 
 TAG = "Ollama"
-ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
-"""What the OpenAPI document says of the routes and their errors."""
+"""What the OpenAPI document calls the routes."""
 
 
 def _line(chunk: dict[str, Any]) -> bytes:

@@ -9,10 +9,11 @@ from home_llm.api.admission import Admission
 from home_llm.api.body import read
 from home_llm.api.embeddings import normalised, text_tokens, vectors_of
 from home_llm.api.errors import ApiError
-from home_llm.api.ollama_answers import ERROR, TAG
+from home_llm.api.ollama_answers import TAG
 from home_llm.api.ollama_models import Models
 from home_llm.api.ollama_request import EmbedBody, EmbeddingsBody
 from home_llm.api.openapi import documented
+from home_llm.api.schemas import ollama as schemas
 from home_llm.models import EMBEDDED_ID
 from home_llm.runtime import Embeddings, Runtime
 
@@ -25,7 +26,9 @@ def add_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admission, 
     """Add `/api/embed` and the older `/api/embeddings`."""
 
     @routes.post("/embed")
-    @documented("Make vectors of texts, each of the length 1", tag=TAG, body=EmbedBody, example=_INPUT, error=ERROR)
+    @documented(
+        "Make vectors of texts, each of the length 1", tag=TAG, body=EmbedBody, example=_INPUT, answer=schemas.EMBED
+    )
     def embed() -> flask.typing.ResponseReturnValue:
         started = time.perf_counter_ns()
         body = read(EmbedBody)
@@ -45,7 +48,7 @@ def add_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admission, 
         }
 
     @routes.post("/embeddings")
-    @documented("Make a vector of a text", tag=TAG, body=EmbeddingsBody, example=_PROMPT, error=ERROR)
+    @documented("Make a vector of a text", tag=TAG, body=EmbeddingsBody, example=_PROMPT, answer=schemas.EMBEDDINGS)
     def embeddings() -> flask.typing.ResponseReturnValue:
         body = read(EmbeddingsBody)
         with admission.enter():

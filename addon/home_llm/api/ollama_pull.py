@@ -11,10 +11,11 @@ import flask
 from home_llm.api.admission import Admission
 from home_llm.api.body import read
 from home_llm.api.errors import ApiError
-from home_llm.api.ollama_answers import ERROR, FRAMING, LINES, TAG, stream_lines
+from home_llm.api.ollama_answers import FRAMING, LINES, TAG, stream_lines
 from home_llm.api.ollama_request import PullBody
 from home_llm.api.openapi import documented
 from home_llm.api.replies import drain
+from home_llm.api.schemas import ollama as schemas
 from home_llm.models import EMBEDDED_ID, ModelError, Progress, StoppedError
 from home_llm.runtime import Library, LocalModel, NotReadyError, Runtime, State, UnknownModelError
 
@@ -27,7 +28,15 @@ def add_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admission) 
     """Add `/api/pull`."""
 
     @routes.post("/pull")
-    @documented("Download a model", tag=TAG, body=PullBody, example=_MODEL, streams=LINES, error=ERROR)
+    @documented(
+        "Download a model",
+        tag=TAG,
+        body=PullBody,
+        example=_MODEL,
+        streams=LINES,
+        answer=schemas.PULLED,
+        event=schemas.PULL_LINE,
+    )
     def pull() -> flask.typing.ResponseReturnValue:
         body = read(PullBody)
         _check(runtime, body.wanted)

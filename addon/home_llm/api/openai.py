@@ -15,6 +15,7 @@ from home_llm.api.openai_completions import CompletionWriter
 from home_llm.api.openai_request import StreamFields
 from home_llm.api.openapi import documented
 from home_llm.api.replies import collect, stream
+from home_llm.api.schemas import openai as schemas
 from home_llm.api.several import Begin, Several, collect_all
 from home_llm.api.webui_request import WebuiChatBody, WebuiCompletionBody
 from home_llm.chat import Chat, ChatRequest, CompletionRequest, Reply
@@ -31,7 +32,15 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
 
     @routes.post("/v1/chat/completions")
     @routes.post("/chat/completions")
-    @documented("Answer a conversation", tag=_TAG, body=WebuiChatBody, example=_HELLO, streams=True)
+    @documented(
+        "Answer a conversation",
+        tag=_TAG,
+        body=WebuiChatBody,
+        example=_HELLO,
+        streams=True,
+        answer=schemas.CHAT,
+        event=schemas.CHAT_CHUNK,
+    )
     def chat_completions() -> flask.typing.ResponseReturnValue:
         body = read(WebuiChatBody)
         request = body.request()
@@ -58,7 +67,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
             return input_tokens(runtime.chat().count(request))
 
     @routes.post("/v1/internal/warm")
-    @documented("Read a prompt into the cache", tag="Home LLM", body=WebuiChatBody, example=_HELLO)
+    @documented("Read a prompt into the cache", tag="Home LLM", body=WebuiChatBody, example=_HELLO, answer=schemas.WARM)
     def warm() -> flask.typing.ResponseReturnValue:
         request = read(WebuiChatBody).request()
         with admission.enter():
@@ -77,6 +86,8 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         body=WebuiCompletionBody,
         example={"prompt": "The capital of France is", "max_tokens": 5},
         streams=True,
+        answer=schemas.COMPLETION,
+        event=schemas.COMPLETION_CHUNK,
     )
     def completions() -> flask.typing.ResponseReturnValue:
         body = read(WebuiCompletionBody)
@@ -96,13 +107,13 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
 
     @routes.get("/v1/models")
     @routes.get("/models")
-    @documented("List the model that answers", tag=_TAG)
+    @documented("List the model that answers", tag=_TAG, answer=schemas.MODELS)
     def models() -> flask.typing.ResponseReturnValue:
         found = _models(runtime)
         return model_page(found) if is_anthropic() else {"object": "list", "data": found}
 
     @routes.get("/v1/models/<path:name>")
-    @documented("Look at one model", tag=_TAG)
+    @documented("Look at one model", tag=_TAG, answer=schemas.MODEL)
     def model(name: str) -> flask.typing.ResponseReturnValue:
         for entry in _models(runtime):
             if entry["id"] == name:

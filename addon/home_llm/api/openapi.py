@@ -18,6 +18,10 @@ from werkzeug.routing import Rule
 
 from home_llm import __version__
 from home_llm.api.auth import Key, needed_key
+from home_llm.api.errors import error_shape
+from home_llm.api.schemas import errors as error_schemas
+from home_llm.api.schemas.openai import DOCUMENT
+from home_llm.api.schemas.parts import Schema
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -29,22 +33,11 @@ _EVENTS = "text/event-stream"
 # Flask's converters, as in `/v1/models/<path:name>`.
 _VARIABLE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 
-_ERROR = {
-    "type": "object",
-    "description": "What went wrong, and what to do about it.",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type"],
-            "properties": {
-                "message": {"type": "string"},
-                "type": {"type": "string"},
-                "param": {"type": ["string", "null"]},
-                "code": {"type": ["integer", "string"]},
-            },
-        },
-    },
+_ERRORS = {
+    "Error": error_schemas.OPENAI,
+    "WebuiError": error_schemas.WEBUI,
+    "OllamaError": error_schemas.OLLAMA,
+    "AnthropicError": error_schemas.ANTHROPIC,
 }
 
 # Everything comes from this server. The page's own script and style stand in it.
@@ -65,8 +58,9 @@ class Operation:
         many: whether the body is a list of those.
         example: a body that it answers.
         query: what may stand after the `?`: a description by name.
-        media: of what type its answer is.
-        error: schema of an error, where it is not OpenAI's.
+        media: of what type its answer is; the second one, where there is one, is that of a stream.
+        answer: what its answer is, where that is JSON.
+        event: what each event or line of a stream is.
     """
 
     summary: str
@@ -76,7 +70,8 @@ class Operation:
     example: Any = None
     query: Mapping[str, str] = field(default_factory=dict)
     media: tuple[str, ...] = (_JSON,)
-    error: Mapping[str, Any] | None = None
+    answer: Schema | None = None
+    event: Schema | None = None
 
 
 def documented(
@@ -114,7 +109,7 @@ def create_blueprint() -> flask.Blueprint:
     page = Path(__file__).with_name("docs.html").read_text("utf-8")
 
     @routes.get("/openapi.json")
-    @documented("Read this document", tag="Home LLM")
+    @documented("Read this document", tag="Home LLM", answer=DOCUMENT)
     def openapi() -> flask.typing.ResponseReturnValue:
         return document(flask.current_app)
 
@@ -152,7 +147,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": {**schemas.get("$defs", {}), "Error": _ERROR},
+            "schemas": {**schemas.get("$defs", {}), **_ERRORS},
             "securitySchemes": {
                 "api_key": {"type": "http", "scheme": "bearer"},
                 "admin_key": {"type": "http", "scheme": "bearer", "description": "The admin key, where there is one."},
@@ -176,7 +171,6 @@ def _guess(app: flask.Flask, rule: Rule) -> Operation:
 
 def _written(rule: Rule, method: str, operation: Operation, references: Mapping[Any, Any]) -> dict[str, Any]:
     """Return an operation as the document writes it."""
-    error = {"$ref": _REFERENCE.format(model="Error")} if operation.error is None else operation.error
     words = re.findall(r"\w+", rule.rule)
     result: dict[str, Any] = {
         "operationId": "_".join((method.lower(), *words)) or method.lower(),
@@ -184,8 +178,11 @@ def _written(rule: Rule, method: str, operation: Operation, references: Mapping[
         "tags": [operation.tag],
         "security": _security(rule.rule, method),
         "responses": {
-            "200": {"description": "The answer.", "content": {media: {"schema": {}} for media in operation.media}},
-            "default": {"description": "An error.", "content": {_JSON: {"schema": error}}},
+            "200": {"description": "The answer.", "content": _content(operation)},
+            "default": {
+                "description": "An error.",
+                "content": {_JSON: {"schema": {"$ref": _REFERENCE.format(model=error_shape(rule.rule).name)}}},
+            },
         },
     }
     parameters = [
@@ -205,6 +202,16 @@ def _written(rule: Rule, method: str, operation: Operation, references: Mapping[
     elif method in {"POST", "PUT", "PATCH"}:
         result["requestBody"] = {"required": False, "content": {_JSON: {"schema": {}}}}
     return result
+
+
+def _content(operation: Operation) -> dict[str, dict[str, Any]]:
+    """Return what an answer may be, by its type."""
+    whole, *streams = operation.media
+    content: dict[str, dict[str, Any]] = {whole: {"schema": operation.answer or {}}}
+    for media in streams:
+        # This version of OpenAPI has no word for what the parts of a stream are.
+        content[media] = {"schema": {}, **({} if operation.event is None else {"x-event-schema": operation.event})}
+    return content
 
 
 def _security(path: str, method: str) -> list[dict[str, list[str]]]:

@@ -18,6 +18,7 @@ from home_llm.api.openai_logprobs import chat_logprobs
 from home_llm.api.openapi import documented
 from home_llm.api.replies import NAMED, drain, stream
 from home_llm.api.responses_request import ResponseBody
+from home_llm.api.schemas.openai import RESPONSE, RESPONSE_EVENT
 from home_llm.chat import Finish, Reasoning, Text, ToolCall, Usage
 from home_llm.chat.vocabulary import Event
 from home_llm.engine import FinishReason, TokenLogprob
@@ -36,6 +37,8 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         body=ResponseBody,
         example={"input": "Good morning", "max_output_tokens": 20},
         streams=True,
+        answer=RESPONSE,
+        event=RESPONSE_EVENT,
     )
     def responses() -> flask.typing.ResponseReturnValue:
         body = read(ResponseBody)

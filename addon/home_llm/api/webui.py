@@ -15,6 +15,7 @@ from home_llm.api.errors import ApiError
 from home_llm.api.notes import ignored
 from home_llm.api.openapi import documented
 from home_llm.api.replies import collect
+from home_llm.api.schemas import webui as schemas
 from home_llm.api.webui_request import WebuiChatBody
 from home_llm.chat import CompletionRequest, Limits
 from home_llm.engine import TokenLogprob
@@ -77,18 +78,18 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     routes = flask.Blueprint("webui", __name__, url_prefix="/v1/internal")
 
     @routes.get("/health")
-    @documented("Look whether the port is open", tag=_TAG)
+    @documented("Look whether the port is open", tag=_TAG, answer=schemas.HEALTH)
     def health() -> flask.typing.ResponseReturnValue:
         return {"status": "ok"}
 
     @routes.post("/stop-generation")
-    @documented("Cancel every generation", tag=_TAG)
+    @documented("Cancel every generation", tag=_TAG, answer=schemas.OK)
     def stop_generation() -> flask.typing.ResponseReturnValue:
         runtime.stop_generations()
         return flask.jsonify("OK")
 
     @routes.get("/model/info")
-    @documented("Tell which model is loaded", tag=_TAG)
+    @documented("Tell which model is loaded", tag=_TAG, answer=schemas.MODEL_INFO)
     def model_info() -> flask.typing.ResponseReturnValue:
         facts = runtime.model_facts()
         name = runtime.status.model if facts else "None"
@@ -96,13 +97,13 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         return {"model_name": name, "lora_names": applied, "loader": "llama.cpp"}
 
     @routes.get("/model/list")
-    @documented("List the models on this machine", tag=_TAG)
+    @documented("List the models on this machine", tag=_TAG, answer=schemas.MODEL_NAMES)
     def model_list() -> flask.typing.ResponseReturnValue:
         current = [runtime.status.model] if runtime.model_facts() and runtime.status.model else []
         return {"model_names": list(dict.fromkeys([*current, *runtime.library.file_names()]))}
 
     @routes.post("/model/load")
-    @documented("Load another model", tag=_TAG, body=LoadBody, example={"model_name": "embedded"})
+    @documented("Load another model", tag=_TAG, body=LoadBody, example={"model_name": "embedded"}, answer=schemas.OK)
     def model_load() -> flask.typing.ResponseReturnValue:
         body = read(LoadBody)
         arguments = body.args or LoadArguments()
@@ -123,7 +124,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         return flask.jsonify("OK")
 
     @routes.post("/model/unload")
-    @documented("Free the model", tag=_TAG)
+    @documented("Free the model", tag=_TAG, answer=schemas.OK)
     def model_unload() -> flask.typing.ResponseReturnValue:
         runtime.unload()
         return flask.jsonify("OK")
@@ -137,7 +138,7 @@ def _add_token_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admi
     """Add the routes that tell of prompts and tokens."""
 
     @routes.post("/encode")
-    @documented("Turn a text into tokens", tag=_TAG, body=TextBody, example=_HELLO)
+    @documented("Turn a text into tokens", tag=_TAG, body=TextBody, example=_HELLO, answer=schemas.TOKENS)
     def encode() -> flask.typing.ResponseReturnValue:
         body = read(TextBody)
         with admission.enter():
@@ -145,14 +146,20 @@ def _add_token_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admi
         return {"tokens": tokens, "length": len(tokens)}
 
     @routes.post("/decode")
-    @documented("Turn tokens into a text", tag=_TAG, body=TokensBody, example={"tokens": [28120, 665]})
+    @documented(
+        "Turn tokens into a text",
+        tag=_TAG,
+        body=TokensBody,
+        example={"tokens": [28120, 665]},
+        answer=schemas.PLAIN,
+    )
     def decode() -> flask.typing.ResponseReturnValue:
         body = read(TokensBody)
         with admission.enter():
             return {"text": runtime.chat().decode(body.tokens)}
 
     @routes.post("/token-count")
-    @documented("Count the tokens of a text", tag=_TAG, body=TextBody, example=_HELLO)
+    @documented("Count the tokens of a text", tag=_TAG, body=TextBody, example=_HELLO, answer=schemas.LENGTH)
     def token_count() -> flask.typing.ResponseReturnValue:
         body = read(TextBody)
         with admission.enter():
@@ -164,6 +171,7 @@ def _add_token_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admi
         tag=_TAG,
         body=LogitsBody,
         example={"prompt": "The capital of France is", "top_logits": 5},
+        answer=schemas.PROBABILITIES,
     )
     def logits() -> flask.typing.ResponseReturnValue:
         body = read(LogitsBody)
@@ -185,7 +193,7 @@ def _add_token_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admi
         return _probabilities(answer.logprobs[0])
 
     @routes.post("/chat-prompt")
-    @documented("Tell what a conversation becomes", tag=_TAG, body=WebuiChatBody, example=_CHAT)
+    @documented("Tell what a conversation becomes", tag=_TAG, body=WebuiChatBody, example=_CHAT, answer=schemas.PROMPT)
     def chat_prompt() -> flask.typing.ResponseReturnValue:
         request = read(WebuiChatBody).request()
         with admission.enter():
@@ -210,17 +218,17 @@ def _add_adapter_routes(routes: flask.Blueprint, runtime: Runtime, admission: Ad
     """Add the routes under `/v1/internal/lora`."""
 
     @routes.get("/lora/list")
-    @documented("List the adapters that can be loaded", tag=_TAG)
+    @documented("List the adapters that can be loaded", tag=_TAG, answer=schemas.LORA_NAMES)
     def lora_list() -> flask.typing.ResponseReturnValue:
         return {"lora_names": runtime.adapter_names()}
 
     @routes.post("/lora/load")
-    @documented("Apply adapters", tag=_TAG, body=AdaptersBody, example={"lora_names": []})
+    @documented("Apply adapters", tag=_TAG, body=AdaptersBody, example={"lora_names": []}, answer=schemas.OK)
     def lora_load() -> flask.typing.ResponseReturnValue:
         return use_adapters(read(AdaptersBody).lora_names)
 
     @routes.post("/lora/unload")
-    @documented("Apply no adapters", tag=_TAG)
+    @documented("Apply no adapters", tag=_TAG, answer=schemas.OK)
     def lora_unload() -> flask.typing.ResponseReturnValue:
         return use_adapters([])
 

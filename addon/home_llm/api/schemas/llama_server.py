@@ -1,0 +1,77 @@
+"""llama-server's answers."""
+
+from typing import Final
+
+from home_llm.api.schemas.parts import (
+    FLAG,
+    INTEGER,
+    NATIVE_LOGPROBS,
+    NUMBER,
+    TEXT,
+    TIMINGS,
+    either,
+    listed,
+    nullable,
+    record,
+    table,
+    word,
+)
+
+_SAID: Final = {"index": INTEGER, "content": TEXT, "tokens": listed(INTEGER), "id_slot": INTEGER}
+_PROBABILITIES: Final = {"completion_probabilities": NATIVE_LOGPROBS}
+
+_END: Final = {
+    **_SAID,
+    "stop": {"const": True},
+    "model": TEXT,
+    "tokens_predicted": INTEGER,
+    "tokens_evaluated": INTEGER,
+    "tokens_cached": INTEGER,
+    "generation_settings": table({}),
+    "prompt": TEXT,
+    "has_new_line": FLAG,
+    "truncated": FLAG,
+    "stop_type": word("eos", "word", "limit", "none"),
+    "stopping_word": TEXT,
+    "timings": TIMINGS,
+}
+_WHOLE: Final = record(_END, _PROBABILITIES)
+
+COMPLETION: Final = either(_WHOLE, listed(_WHOLE))
+
+COMPLETION_CHUNK: Final = either(record({**_SAID, "stop": {"const": False}}, _PROBABILITIES), _WHOLE)
+
+TOKENS: Final = record(
+    {"tokens": listed(either(INTEGER, record({"id": INTEGER, "piece": either(TEXT, listed(INTEGER))})))}
+)
+
+CONTENT: Final = record({"content": TEXT})
+
+PROMPT: Final = record({"prompt": TEXT})
+
+EMBEDDINGS: Final = listed(record({"index": INTEGER, "embedding": listed(listed(NUMBER))}))
+
+PROPS: Final = record(
+    {
+        "total_slots": INTEGER,
+        "model_alias": nullable(TEXT),
+        "modalities": record({"vision": FLAG, "audio": FLAG}),
+        "build_info": TEXT,
+        "is_sleeping": FLAG,
+    },
+    {
+        "default_generation_settings": record({"id": INTEGER, "n_ctx": INTEGER, "params": table({})}),
+        "model_path": TEXT,
+        "chat_template": TEXT,
+        "bos_token": TEXT,
+        "eos_token": TEXT,
+    },
+)
+
+SLOTS: Final = listed(record({"id": INTEGER, "n_ctx": INTEGER, "speculative": FLAG, "is_processing": FLAG}))
+
+ADAPTERS: Final = listed(
+    record({"id": INTEGER, "path": TEXT, "scale": NUMBER, "task_name": TEXT, "prompt_prefix": TEXT})
+)
+
+DONE: Final = record({"success": {"const": True}})
