@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
-from home_llm.api.body import Lenient
+from home_llm.api.body import Lenient, is_deeper
 from home_llm.api.errors import ApiError
 from home_llm.chat import AllowedTools, Message, NamedTool, Tool, ToolCall, ToolChoice
 
@@ -16,17 +16,9 @@ _MOST_NESTED = 96
 
 
 def _flat_enough(value: dict[str, Any]) -> dict[str, Any]:
-    level: list[Any] = [value]
-    for _ in range(_MOST_NESTED):
-        level = [
-            part
-            for outer in level
-            for part in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(part, dict | list)
-        ]
-        if not level:
-            return value
-    raise ValueError(f"it is nested deeper than {_MOST_NESTED} levels")
+    if is_deeper(value, _MOST_NESTED):
+        raise ValueError(f"it is nested deeper than {_MOST_NESTED} levels")
+    return value
 
 
 JsonSchema = Annotated[dict[str, Any], pydantic.AfterValidator(_flat_enough)]
@@ -206,6 +198,8 @@ def call(where: str, name: str, arguments: str | dict[str, Any] | None, identity
             arguments = None
         if not isinstance(arguments, dict):
             raise ApiError(400, f"{where}: arguments must be a JSON object in text.", param=where)
+        if is_deeper(arguments, _MOST_NESTED):
+            raise ApiError(400, f"{where}: arguments are nested deeper than {_MOST_NESTED} levels.", param=where)
     result = ToolCall(name, arguments or {})
     return result if identity is None else ToolCall(name, result.arguments, identity)
 

@@ -1,15 +1,33 @@
 """Waitress, set up for streams that must flow and clients that may vanish."""
 
 import errno
+import json
+import resource
 import threading
 from types import TracebackType
 from typing import Any, Self
 
 import flask
 import waitress
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+
+from home_llm.api.errors import anthropic_body, error_body, error_shape
 
 # Threads that are never used by inference: health, model lists, keys that are wrong.
 _RESERVED_THREADS = 8
+
+# Browsers, agents and sensors keep connections open that say nothing.
+_MOST_CONNECTIONS = 4096
+
+# Files that are open beside connections: models, the cache, logs.
+_OTHER_FILES = 128
+
+
+_TOO_MUCH = {
+    413: "The body is too large: 16 MiB are the most.",
+    431: "The headers are too large: 256 KiB are the most.",
+}
 
 
 class PortError(OSError):
@@ -39,12 +57,15 @@ class HttpServer:
                 ident="home-llm",
                 # Without look-ahead waitress does not read while a request runs, and cannot see a client leave.
                 channel_request_lookahead=1,
-                connection_limit=1000,
+                connection_limit=_connection_limit(),
+                # `select` knows no file above 1023, and breaks the loop where there is one.
+                asyncore_use_poll=True,
                 max_request_body_size=32 * 1024 * 1024,
                 clear_untrusted_proxy_headers=True,
             )
         except OSError as error:
             raise PortError(_port_message(host, port, error)) from error
+        self._server.channel_class = _Channel
         self.port = int(self._server.effective_port)
         self._thread: threading.Thread | None = None
 
@@ -76,6 +97,42 @@ class HttpServer:
     ) -> None:
         """Stop listening."""
         self.close()
+
+
+class _ErrorTask(ErrorTask):  # type: ignore[misc]
+    """Answers what is no HTTP, or too much of it, in the shape of the dialect that its path belongs to."""
+
+    def execute(self) -> None:
+        """Write the answer, and close the connection: where the next request begins is not known."""
+        error, request = self.request.error, self.request
+        body = error_body(error.code, _TOO_MUCH.get(error.code, f"{error.reason}: {error.body}."))
+        if "ANTHROPIC_VERSION" in request.headers:
+            body = anthropic_body(body)
+        else:
+            body = error_shape(getattr(request, "path", "/")).write(body)
+        written = json.dumps(body).encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(written)
+        self.write(written)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    error_task_class = _ErrorTask
+
+
+def _connection_limit() -> int:
+    """Return how many connections can be open at once, after raising how many files this process may have open.
+
+    Beyond that limit no connection can be accepted, and trying all the time would keep a core busy.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_CONNECTIONS + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(_MOST_CONNECTIONS, soft - _OTHER_FILES))
 
 
 def _port_message(host: str, port: int, error: OSError) -> str:
