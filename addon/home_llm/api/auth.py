@@ -35,6 +35,9 @@ _ADMIN = frozenset(
 _ADMIN_CHANGES = frozenset({"/lora-adapters"})
 
 
+_WHERE = "send it as 'Authorization: Bearer KEY'"
+
+
 class Key(StrEnum):
     """Which key a request needs."""
 
@@ -80,10 +83,10 @@ class Keys:
         if needed is Key.NONE or not wanted[0]:
             return
         if not given:
-            raise ApiError(401, "An API key is needed: send it as 'Authorization: Bearer KEY'.")
+            raise ApiError(401, f"An API key is needed: {_WHERE}.")
         if not any(_equal(one, key) for one in given for key in wanted):
             which = "admin key" if admin else "API key"
-            raise ApiError(401, f"The {which} is not right.")
+            raise ApiError(401, f"The {which} is not right: {_WHERE}.")
 
 
 def is_admin() -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from error_shapes import assert_error
 from served import Served
 
 ADMIN = "admin-key"
@@ -86,3 +87,30 @@ def test_pages_of_other_sites(keyed: Served, served: Served) -> None:
         served.request("OPTIONS", "/v1/models", None, Origin=origin, **asked),
     ):
         assert not [name for name in answer.headers if name.startswith("Access-Control")]
+
+
+WRONG_PLACES = [
+    {"Authorization": "Basic dXNlcjphcGkta2V5"},
+    {"Authorization": "Token api-key"},
+    {"Authorization": "Digest api-key"},
+    {"Authorization": "api-key api-key"},
+    {"Authorization": "Bearer api-key, Bearer wrong"},
+    {"Authorization": "Bearer \u00e4pi-key"},
+    {"X_Api_Key": "Bearer api-key"},
+    {"X_Auth_Token": "api-key"},
+    {"Cookie": "api_key=api-key; Authorization=Bearer api-key"},
+    {"Proxy_Authorization": "Bearer api-key"},
+    {"Api_Key": "API-KEY"},
+    {"Authorization": "Bearer " + "k" * 60_000},
+]
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/messages", "/api/tags", "/v1/internal/model/info"])
+@pytest.mark.parametrize("headers", WRONG_PLACES)
+def test_keys_in_wrong_places(keyed: Served, path: str, headers: dict[str, str]) -> None:
+    """A key in another header, in another scheme, in a cookie or in the address is a 401 that says where it belongs."""
+    method = "POST" if path == "/v1/messages" else "GET"
+    answer = keyed.request(method, f"{path}?api_key=api-key&key=api-key&access_token=api-key", b"{}", **headers)
+    assert answer.status == 401
+    assert_error(path, answer.status, answer.body)
+    assert b"Authorization: Bearer KEY" in answer.body
