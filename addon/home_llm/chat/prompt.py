@@ -36,7 +36,7 @@ def render_prompt(
         TemplateError: the template refuses the messages.
     """
     own = template.markup == markup.name
-    messages = _with_ids(request.messages, short=template.short_ids)
+    messages = _with_ids(_with_tool_names(request.messages, request.tools), short=template.short_ids)
     if not own:
         messages = _as_text(messages, tools, markup)
     elif not template.knows_calls:
@@ -65,6 +65,31 @@ def render_prompt(
         except TemplateError:
             pass
         raise
+
+
+def _with_tool_names(messages: Sequence[Message], tools: Sequence[Tool]) -> tuple[Message, ...]:
+    """Call tools in earlier calls what they are called now: a name without its prefix where just one tool ends with it.
+
+    What Home Assistant's own agent did in a conversation stands there as `HassTurnOn`, and the tool that it offers for
+    the same is `intent__HassTurnOn`. A small model does as it sees, and could not write the first.
+    """
+    names = {tool.name for tool in tools}
+    bare = collections.Counter(name.rpartition("__")[2] for name in names)
+    full = {name.rpartition("__")[2]: name for name in names if bare[name.rpartition("__")[2]] == 1}
+
+    def called(name: str) -> str:
+        return name if name in names else full.get(name, name)
+
+    return tuple(
+        dataclasses.replace(
+            message,
+            tool_calls=tuple(dataclasses.replace(call, name=called(call.name)) for call in message.tool_calls),
+            name=called(message.name) if message.role == "tool" and message.name else message.name,
+        )
+        if message.tool_calls or message.role == "tool"
+        else message
+        for message in messages
+    )
 
 
 def _with_ids(messages: Sequence[Message], *, short: bool) -> tuple[Message, ...]:
