@@ -159,11 +159,32 @@ def status(port: int, path: str) -> tuple[int, Mapping[str, Any]]:
         connection.close()
 
 
+def look(port: int, path: str, key: str = "") -> float:
+    """Send a GET request over a connection of its own, and return the seconds until all of its good answer was there.
+
+    Raises:
+        BenchError: the answer is an error, or there is none.
+    """
+    started = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path, headers=_authorization(key))
+        response = connection.getresponse()
+        text = response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise BenchError(f"the connection failed: {str(error) or type(error).__name__}") from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise BenchError(f"HTTP {response.status}: {_message(_json(text))}")
+    return time.perf_counter() - started
+
+
 @contextlib.contextmanager
 def _sent(port: int, path: str, body: Mapping[str, Any], key: str) -> Iterator[tuple[float, http.client.HTTPResponse]]:
     """Send a request, and yield the moment of it and its good answer."""
     data = json.dumps(body).encode()
-    headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+    headers = {"Content-Type": "application/json", **_authorization(key)}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
         connection.connect()
@@ -179,6 +200,10 @@ def _sent(port: int, path: str, body: Mapping[str, Any], key: str) -> Iterator[t
         raise BenchError(f"the connection failed: {str(error) or type(error).__name__}") from error
     finally:
         connection.close()
+
+
+def _authorization(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _carries(choice: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from benchmarks.client import BenchError
 from benchmarks.generation import decode, prefill, story, streams
 from benchmarks.house_turns import command_for, compact, house, house_busy, house_turn, restart
 from benchmarks.prompts import MANNERS, random_tokens
+from benchmarks.responsiveness import responsiveness
 from benchmarks.samples import Row
 from benchmarks.servers import Server
 
@@ -68,4 +69,5 @@ MEASURES: Final = (
     Measure("agents", "two agents and an AI task in turn", agents_in_turn),
     Measure("agents_busy", "the same with one core kept busy", agents_busy, quick=False),
     Measure("memory", "peak memory", memory),
+    Measure("responsiveness", "models and health while 4 streams generate", responsiveness),
 )

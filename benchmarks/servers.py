@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.client import BenchError, Reply, Stream, ask, status, stream
+from benchmarks.client import BenchError, Reply, Stream, ask, look, status, stream
 from benchmarks.machine import peak_memory_mb
 
 ROOT = Path(__file__).parents[1]
@@ -106,6 +106,10 @@ class Server:
     def stream(self, path: str, body: Mapping[str, Any]) -> Stream:
         """Send a request; see `client.stream`."""
         return stream(self.port, path, body, self._key)
+
+    def look(self, path: str) -> float:
+        """Send a GET request; see `client.look`."""
+        return look(self.port, path, self._key)
 
     def get(self, path: str) -> Mapping[str, Any]:
         """Return the body of a GET request; empty where there is none."""
