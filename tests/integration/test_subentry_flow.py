@@ -373,13 +373,13 @@ async def test_what_to_ask_first(hass: HomeAssistant, entry: MockConfigEntry) ->
     """The usual questions are suggested and not stored; none at all is a choice too."""
     result = await fill(hass, await add(hass, entry), name="Kitchen", tool_mode="home")
     assert suggested(result)["confirm"] == ["lock", "door", "alarm", "valve"]
-    await fill(hass, result, **COMMON, confirm=["valve", "alarm", "door", "lock"])
+    await fill(hass, result, **form(confirm=["valve", "alarm", "door", "lock"]))
     await hass.async_block_till_done()
     agent = list(entry.subentries.values())[-1]
     assert "confirm" not in agent.data
 
     result = await entry.start_subentry_reconfigure_flow(hass, agent.subentry_id)
     result = await fill(hass, result, name="Kitchen", tool_mode="home")
-    await fill(hass, result, **COMMON, confirm=[])
+    await fill(hass, result, **form(confirm=[]))
     await hass.async_block_till_done()
     assert entry.subentries[agent.subentry_id].data["confirm"] == []
