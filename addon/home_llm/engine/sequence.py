@@ -173,6 +173,9 @@ class Sequence:
         if self._logprobs is not None or self._matcher is None:
             return
         forced, likely = self._matcher.forced()
+        if not self.speaking and not likely:
+            # A prompt is always read, and the last token of an answer without any choice chosen by it.
+            forced, likely = forced[:-1], forced[-1:]
         for token in forced:
             if not self._accept(token):
                 return
