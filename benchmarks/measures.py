@@ -69,5 +69,5 @@ MEASURES: Final = (
     Measure("agents", "two agents and an AI task in turn", agents_in_turn),
     Measure("agents_busy", "the same with one core kept busy", agents_busy, quick=False),
     Measure("memory", "peak memory", memory),
-    Measure("responsiveness", "models and health while 4 streams generate", responsiveness),
+    Measure("responsiveness", "models and health while 4 streams generate", responsiveness, quick=False),
 )

@@ -3,8 +3,8 @@
 The document is the server's own. Each answer must be one that it describes: no fault of the server, the right type, the
 right schema, also in each part of a stream; and an error must have its dialect's own shape.
 
-FUZZ_EXAMPLES is how many bodies are made up for a route beside those that go through the fields of its schema, and
-FUZZ_SEED draws others: both are for a longer run.
+HOME_LLM_FUZZ_EXAMPLES is how many bodies are made up for a route beside those that go through the fields of its schema,
+and HOME_LLM_FUZZ_SEED draws others: both are for a longer run.
 """
 
 import json
@@ -26,8 +26,8 @@ from home_llm.runtime import Runtime
 from home_llm.settings import Settings
 from server_process import ServerProcess
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
-SEED = int(os.environ.get("FUZZ_SEED", "1"))
+EXAMPLES = int(os.environ.get("HOME_LLM_FUZZ_EXAMPLES", "25"))
+SEED = int(os.environ.get("HOME_LLM_FUZZ_SEED", "1"))
 # What changes the model for all that comes after.
 LEFT_OUT = "/v1/internal/model/(load|unload)"
 # Their bodies are those of other routes, where the many fields are gone through already.
@@ -41,7 +41,7 @@ CONFIG = SchemathesisConfig.from_dict(
         "generation": {"max-examples": EXAMPLES, "database": "none"},
         "phases": {"coverage": {"unexpected-methods": ["PUT"]}},
         "operations": [
-            {"include-path": path, "phases": {"coverage": {"enabled": "FUZZ_EXAMPLES" in os.environ}}}
+            {"include-path": path, "phases": {"coverage": {"enabled": "HOME_LLM_FUZZ_EXAMPLES" in os.environ}}}
             for path in LIKE_OTHERS
         ],
         "checks": {
