@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # What the scripts share: the environments and how to make them. Sourced, never run.
 #
-#   .venv           the server and its checks, on the machine's Python (3.11 or newer)
-#   .venv-ha        Home Assistant and its checks, on Python 3.14
-#   .venv-clients   other people's clients and their checks, on the machine's Python
-#   .cache          uv, Python 3.14, clients that go into no environment
+#   .venv             the server and its checks, on the machine's Python (3.11 or newer)
+#   .venv-ha          Home Assistant and its checks, on Python 3.14
+#   .venv-ha-newest   the newest Home Assistant, for the checks of its own integrations, on Python 3.14
+#   .venv-clients     other people's clients and their checks, on the machine's Python
+#   .cache            uv, Python 3.14, clients that go into no environment
 #
 # Each is made once and again only when what it was made from has changed.
 
@@ -14,6 +15,7 @@ export UV_SYSTEM_CERTS=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 uv=$root/.cache/uv/bin/uv
 venv=$root/.venv
 venv_ha=$root/.venv-ha
+venv_ha_newest=$root/.venv-ha-newest
 venv_clients=$root/.venv-clients
 clients=$root/.cache/clients
 
@@ -134,14 +136,23 @@ need_dev() {
 
 # Home Assistant in .venv-ha.
 need_home_assistant() {
-  fresh "$venv_ha" .made-from requirements/homeassistant.txt && return
+  make_home_assistant "$venv_ha" requirements/homeassistant.txt
+}
+
+# The newest Home Assistant in .venv-ha-newest.
+need_newest_home_assistant() {
+  make_home_assistant "$venv_ha_newest" requirements/homeassistant-newest.txt
+}
+
+make_home_assistant() { # ENVIRONMENT LOCK
+  fresh "$1" .made-from "$2" && return
   need_uv
   find_python_314
   need_compiler
-  say "Installing Home Assistant for the tests"
-  "$uv" venv --quiet --clear --python "$python314" "$venv_ha"
-  "$uv" pip install --quiet --python "$venv_ha/bin/python" --require-hashes -r requirements/homeassistant.txt
-  stamp "$venv_ha" .made-from requirements/homeassistant.txt
+  say "Installing $(grep -o '^homeassistant==[^ ]*' "$2") for the tests"
+  "$uv" venv --quiet --clear --python "$python314" "$1"
+  "$uv" pip install --quiet --python "$1/bin/python" --require-hashes -r "$2"
+  stamp "$1" .made-from "$2"
 }
 
 # Other people's clients: those that agree on their packages in .venv-clients, the others in a folder each, and those for

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ CLIENTS = ROOT / ".cache" / "clients"
 START_SECONDS = 60
 
 KEY = "the-key-of-the-house"
+
+# Home Assistant has environments of its own.
+collect_ignore = [] if find_spec("homeassistant") else ["home_assistant"]
 
 # Addresses and keys of the person who runs this are not for this server, and nothing here looks beyond this machine.
 for _name in list(os.environ):

@@ -1,0 +1,1 @@
+"""Home Assistant's own integrations as clients of the server."""
