@@ -38,7 +38,9 @@ def folder_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", name="adapted")
 def adapted_fixture(folder: Path, exact_path: Path) -> Iterator[Served]:
     """Serve with an adapter of the settings at scale 0."""
-    with Served(folder, model=str(exact_path), context_size=512, adapters=f"{folder / 'set.gguf'}=0") as served:
+    with Served(
+        folder, model=str(exact_path), context_size=512, cache_type="f16", adapters=f"{folder / 'set.gguf'}=0"
+    ) as served:
         served.wait_until("ok")
         yield served
 

@@ -37,7 +37,10 @@ _END: Final = {
 }
 _WHOLE: Final = record(_END, _PROBABILITIES)
 
-COMPLETION: Final = either(_WHOLE, listed(_WHOLE))
+# `response_fields` may leave any of it out.
+_CHOSEN: Final = record({}, {**_END, **_PROBABILITIES})
+
+COMPLETION: Final = either(_CHOSEN, listed(_CHOSEN))
 
 COMPLETION_CHUNK: Final = either(record({**_SAID, "stop": {"const": False}}, _PROBABILITIES), _WHOLE)
 
