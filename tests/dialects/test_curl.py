@@ -77,7 +77,7 @@ def test_chat_stream(server: Server, model: str) -> None:
     )
     assert usage == (
         f'data: {head}], "usage": {{"prompt_tokens": #, "completion_tokens": #, "total_tokens": #, '
-        '"prompt_tokens_details": {"cached_tokens": #}}}'
+        '"prompt_tokens_details": {"cached_tokens": #}}, "timings": {#}}'
     )
     assert (done, rest) == ("data: [DONE]", "")
 
