@@ -1,0 +1,94 @@
+"""The kinds of commands by name, each with how often it is wanted."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from home_llm_lab.example import Example
+from home_llm_lab.house import House
+from home_llm_lab.phrases.book import Words, load_book
+from home_llm_lab.phrases.template import TemplateError
+
+
+@dataclass(slots=True)
+class Scene:
+    """What a kind has to work with.
+
+    Attributes:
+        house: everything in it.
+        words: the phrase book of the house's language; it notes the templates that were used.
+        rng: the only source of chance.
+        area_id: where the speaker's satellite stands, or None; a kind that needs none ignores it.
+        persona: who answers.
+    """
+
+    house: House
+    words: Words
+    rng: random.Random
+    area_id: str | None = None
+    persona: str = "al"
+
+
+# Returns None where the house has nothing of the kind.
+Maker: TypeAlias = Callable[[Scene], Example | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of command.
+
+    Attributes:
+        name: as in Example.kind.
+        weight: how often it is wanted, relative to the others.
+        make: makes an example, or None.
+    """
+
+    name: str
+    weight: float
+    make: Maker
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def kind(name: str, weight: float = 1) -> Callable[[Maker], Maker]:
+    """Register a maker as a kind."""
+
+    def register(make: Maker) -> Maker:
+        if name in KINDS:
+            raise ValueError(f"there are two kinds {name}")
+        KINDS[name] = Kind(name, weight, make)
+        return make
+
+    return register
+
+
+def make_example(
+    house: House, rng: random.Random, *, held_out: bool = False, name: str | None = None
+) -> Example | None:
+    """Return an example for a house, of a kind or of any as often as they are wanted; None where nothing fits.
+
+    Kinds of a language whose phrase book lacks a group are left out of it.
+    """
+    chosen = name or rng.choices(list(KINDS), [item.weight for item in KINDS.values()])[0]
+    words = Words(load_book(house.language), rng, held_out)
+    areas = [area.area_id for area in house.areas if house.inside(area.target)]
+    scene = Scene(
+        house,
+        words,
+        rng,
+        area_id=rng.choice(areas) if areas and rng.random() < 0.4 else None,
+        persona=rng.choices(("al", "robo", "blackbeard"), (0.9, 0.05, 0.05))[0],
+    )
+    try:
+        example = KINDS[chosen].make(scene)
+    except TemplateError:
+        if house.language == "en":
+            raise
+        return None
+    if example is None:
+        return None
+    return replace(example, templates=tuple(words.used), persona=scene.persona)

@@ -1,0 +1,1 @@
+"""What people say, by language: templates with alternatives and slots."""
