@@ -19,7 +19,8 @@ from .errors import AgentError
 from .exposure import AREA, FLOOR, async_exposed_device, async_exposed_devices
 from .home_format import clean
 from .service_catalogue import group_members
-from .service_types import ArgumentError, Device, Group, Service
+from .service_types import ALL, ArgumentError, Device, Group, Service
+from .whole_house import whole_house
 from .wording import words
 
 
@@ -39,16 +40,33 @@ class Action:
 
 
 @callback
-def async_resolve(hass: HomeAssistant, assistant: str, service: Service, arguments: Mapping[str, Any]) -> Action:
+def async_resolve(
+    hass: HomeAssistant,
+    assistant: str,
+    service: Service,
+    arguments: Mapping[str, Any],
+    language: str | None = None,
+) -> Action:
     """Return what a call means.
+
+    Args:
+        hass: Home Assistant.
+        assistant: for which entities are exposed.
+        service: what is called.
+        arguments: with which.
+        language: in which the whole house is spoken of.
 
     Raises:
         AgentError: it means nothing that is exposed, or nothing that can do this.
     """
     target = arguments.get("entity_id")
     kind, _, name = target.partition(".") if isinstance(target, str) else ("", "", "")
-    if kind in (AREA, FLOOR):
-        return _async_resolve_group(hass, assistant, service, arguments, f"{kind}.{name}")
+    if kind in (AREA, FLOOR) or target == ALL:
+        devices = async_exposed_devices(hass, assistant)
+        group = whole_house(language) if target == ALL else _find_group(devices, f"{kind}.{name}")
+        if group is None:
+            raise AgentError("not_exposed", device=clean(str(target)))
+        return _resolve_group(devices, service, arguments, group)
     device = async_exposed_device(hass, assistant, target) if isinstance(target, str) else None
     if device is None:
         raise AgentError("not_exposed", device=clean(str(target)))
@@ -65,19 +83,12 @@ def async_resolve(hass: HomeAssistant, assistant: str, service: Service, argumen
     return Action(service, device.entity_id, label, (device,), (data,), arguments)
 
 
-@callback
-def _async_resolve_group(
-    hass: HomeAssistant, assistant: str, service: Service, arguments: Mapping[str, Any], target: str
-) -> Action:
-    """Return what a call on an area or a floor means: the exposed devices there that can do it now.
+def _resolve_group(devices: list[Device], service: Service, arguments: Mapping[str, Any], group: Group) -> Action:
+    """Return what a call on a group means: the exposed devices in it that can do it now.
 
     Raises:
         AgentError: there are none.
     """
-    devices = async_exposed_devices(hass, assistant)
-    group = _find_group(devices, target)
-    if group is None:
-        raise AgentError("not_exposed", device=clean(target))
     label = clean(group.names[0])
     members = group_members(service, group.target, devices)
     if not members:

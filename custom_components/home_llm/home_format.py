@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .service_catalogue import offered_services, offered_targets
-from .service_types import Device, Group, Service, plain_number
+from .service_types import ALL, Device, Group, Service, plain_number
 
 DEFAULT_INSTRUCTIONS = (
     "You are 'Al', a helpful AI Assistant that controls the devices in a house. "
@@ -96,15 +96,16 @@ def render_house(devices: Iterable[Device], late: Iterable[Device] = (), *, serv
 
 
 def render_groups(devices: Iterable[Device]) -> list[str]:
-    """Return a line of areas and one of floors, as far as services can be called on them."""
+    """Return a line of areas, which begins with the whole house, and one of floors, as far as they can be called on."""
     devices = list(devices)
     callable_on = {target for service in offered_services(devices) for target in offered_targets(service, devices)}
     groups = sorted({group for device in devices for group in device.groups}, key=lambda group: group.target)
     lines: list[str] = []
     for kind, title in (("area", "Areas"), ("floor", "Floors")):
         of_kind = [group for group in groups if group.target in callable_on and group.target.startswith(f"{kind}.")]
-        if of_kind:
-            lines.append(f"{title}: {', '.join(_group(group) for group in of_kind)}")
+        told = [ALL] if kind == "area" and ALL in callable_on else []
+        if told := [*told, *(_group(group) for group in of_kind)]:
+            lines.append(f"{title}: {', '.join(told)}")
     return lines
 
 

@@ -108,7 +108,7 @@ class HomeServiceTool(AskingTool):
     ) -> llm.ToolResult:
         """Check a call and carry it out, or ask about it."""
         try:
-            action = async_resolve(hass, llm_context.assistant, self.service, arguments)
+            action = async_resolve(hass, llm_context.assistant, self.service, arguments, llm_context.language)
             if not agreed and (question := await self._async_question(hass, action, llm_context)):
                 return self.turn.ask(self._waiting(hass, question, arguments))
             if not agreed and (found := async_doubt(hass, action, self.turn.said, llm_context)):
@@ -152,7 +152,7 @@ class HomeServiceTool(AskingTool):
         if len(found.named) == 1 and self.turn.suggestion is None:
             arguments = {**action.arguments, "entity_id": found.named[0]}
             with suppress(AgentError):
-                meant = async_resolve(hass, llm_context.assistant, self.service, arguments)
+                meant = async_resolve(hass, llm_context.assistant, self.service, arguments, llm_context.language)
                 question = await self._async_question(hass, meant, llm_context)
                 question = question or await self._async_meant(hass, meant, llm_context)
                 self.turn.suggestion = self._waiting(hass, question, arguments)

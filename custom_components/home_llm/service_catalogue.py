@@ -7,10 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from .service_arguments import (
+    BRIGHTNESS,
+    COLOR,
+    COLOR_TEMP,
+    DIRECTION,
+    DURATION,
+    FAN_SPEED,
+    HUMIDITY,
+    ITEM,
+    MUTED,
+    OSCILLATING,
+    POSITION,
+    TEMPERATURE,
+    TILT,
+    VALUE,
+    VOLUME,
+    choice,
+)
 from .service_types import (
-    COLORED,
-    DIMMABLE,
-    TINTED,
+    ALL,
     ArgumentError,
     Device,
     Group,
@@ -33,110 +49,13 @@ __all__ = [
     "plain_number",
 ]
 
-_COLORS = (
-    "blue",
-    "cyan",
-    "gold",
-    "green",
-    "magenta",
-    "orange",
-    "pink",
-    "purple",
-    "red",
-    "turquoise",
-    "violet",
-    "white",
-    "yellow",
-)
-
-
-def _percent(name: str, description: str, field: str | None = None, factor: float = 1) -> Parameter:
-    """Return a required parameter in percent."""
-    return Parameter(
-        name, "integer", description, field=field or name, factor=factor, required=True, minimum=0, maximum=100
-    )
-
-
-def _choice(name: str, description: str, attribute: str, field: str | None = None) -> Parameter:
-    """Return a required parameter that takes what the device lists in an attribute."""
-    return Parameter(name, "choice", description, field=field or name, required=True, choices_attribute=attribute)
-
-
-_BRIGHTNESS = Parameter(
-    "brightness",
-    "integer",
-    "Brightness in percent",
-    field="brightness_pct",
-    minimum=0,
-    maximum=100,
-    color_modes=DIMMABLE,
-)
-_COLOR = Parameter("color", "choice", "Colour", field="color_name", fixed_choices=_COLORS, color_modes=COLORED)
-_COLOR_TEMP = Parameter(
-    "color_temp",
-    "integer",
-    "Colour temperature in kelvin, 2700 is warm and 6500 is cold",
-    field="color_temp_kelvin",
-    minimum=1000,
-    maximum=10000,
-    minimum_attribute="min_color_temp_kelvin",
-    maximum_attribute="max_color_temp_kelvin",
-    color_modes=TINTED,
-    excludes="color",
-)
-_FAN_SPEED = _percent("percentage", "Speed in percent")
-_OSCILLATING = Parameter("oscillating", "boolean", "Whether it swings", field="oscillating", required=True)
-_DIRECTION = Parameter(
-    "direction",
-    "choice",
-    "Direction",
-    field="direction",
-    required=True,
-    fixed_choices=("forward", "reverse"),
-)
-_POSITION = _percent("position", "Position in percent, 100 is open")
-_TILT = _percent("tilt_position", "Tilt in percent, 100 is open")
-_TEMPERATURE = Parameter(
-    "temperature",
-    "number",
-    "Target temperature",
-    field="temperature",
-    required=True,
-    minimum_attribute="min_temp",
-    maximum_attribute="max_temp",
-)
-_HUMIDITY = Parameter(
-    "humidity",
-    "integer",
-    "Target humidity in percent",
-    field="humidity",
-    required=True,
-    minimum=0,
-    maximum=100,
-    minimum_attribute="min_humidity",
-    maximum_attribute="max_humidity",
-)
-_VOLUME = _percent("volume", "Volume in percent", "volume_level", factor=0.01)
-_MUTED = Parameter("muted", "boolean", "Whether it is silent", field="is_volume_muted", required=True)
-_VALUE = Parameter(
-    "value",
-    "number",
-    "Value",
-    field="value",
-    required=True,
-    minimum_attribute="min",
-    maximum_attribute="max",
-)
-_ITEM = Parameter("item", "text", "What is on the list", field="item", required=True)
-_DURATION = Parameter("duration", "duration", "Such as 5 minutes", field="duration")
-
 # The numbers are the supported_features bits of Home Assistant's entity components.
 CATALOGUE: tuple[Service, ...] = (
     Service(
         "light",
         "turn_on",
         "Turn on a light, dim it, or change its colour",
-        (_BRIGHTNESS, _COLOR, _COLOR_TEMP),
+        (BRIGHTNESS, COLOR, COLOR_TEMP),
         groups=True,
     ),
     Service("light", "turn_off", "Turn off a light", groups=True),
@@ -146,26 +65,26 @@ CATALOGUE: tuple[Service, ...] = (
     Service("input_boolean", "turn_off", "Turn off a switch"),
     Service("fan", "turn_on", "Turn on a fan", features=32, groups=True),
     Service("fan", "turn_off", "Turn off a fan", features=16, groups=True),
-    Service("fan", "set_percentage", "Set the speed of a fan", (_FAN_SPEED,), features=1, groups=True),
-    Service("fan", "oscillate", "Let a fan swing, or not", (_OSCILLATING,), features=2),
-    Service("fan", "set_direction", "Set the direction of a fan", (_DIRECTION,), features=4),
+    Service("fan", "set_percentage", "Set the speed of a fan", (FAN_SPEED,), features=1, groups=True),
+    Service("fan", "oscillate", "Let a fan swing, or not", (OSCILLATING,), features=2),
+    Service("fan", "set_direction", "Set the direction of a fan", (DIRECTION,), features=4),
     Service(
         "fan",
         "set_preset_mode",
         "Set the preset of a fan",
-        (_choice("preset_mode", "Preset", "preset_modes"),),
+        (choice("preset_mode", "Preset", "preset_modes"),),
         features=8,
     ),
     Service("cover", "open_cover", "Open a cover", features=1, groups=True),
     Service("cover", "close_cover", "Close a cover", features=2, groups=True),
     Service("cover", "stop_cover", "Stop a cover", features=8, groups=True),
-    Service("cover", "set_cover_position", "Move a cover to a position", (_POSITION,), features=4, groups=True),
+    Service("cover", "set_cover_position", "Move a cover to a position", (POSITION,), features=4, groups=True),
     Service("cover", "open_cover_tilt", "Open the slats of a cover", features=16, groups=True),
     Service("cover", "close_cover_tilt", "Close the slats of a cover", features=32, groups=True),
-    Service("cover", "set_cover_tilt_position", "Tilt the slats of a cover", (_TILT,), features=128, groups=True),
+    Service("cover", "set_cover_tilt_position", "Tilt the slats of a cover", (TILT,), features=128, groups=True),
     Service("valve", "open_valve", "Open a valve", features=1),
     Service("valve", "close_valve", "Close a valve", features=2),
-    Service("valve", "set_valve_position", "Move a valve to a position", (_POSITION,), features=4),
+    Service("valve", "set_valve_position", "Move a valve to a position", (POSITION,), features=4),
     Service("lock", "lock", "Lock a lock", groups=True),
     Service("lock", "unlock", "Unlock a lock"),
     Service("lock", "open", "Open the latch of a lock", features=1),
@@ -175,19 +94,19 @@ CATALOGUE: tuple[Service, ...] = (
     Service("alarm_control_panel", "alarm_disarm", "Disarm the alarm"),
     Service("siren", "turn_on", "Turn on a siren", features=1),
     Service("siren", "turn_off", "Turn off a siren", features=2, groups=True),
-    Service("climate", "set_temperature", "Set the target temperature", (_TEMPERATURE,), features=1, groups=True),
+    Service("climate", "set_temperature", "Set the target temperature", (TEMPERATURE,), features=1, groups=True),
     Service(
         "climate",
         "set_hvac_mode",
         "Set the mode of heating or cooling",
-        (_choice("hvac_mode", "Mode", "hvac_modes"),),
+        (choice("hvac_mode", "Mode", "hvac_modes"),),
         groups=True,
     ),
     Service(
         "climate",
         "set_preset_mode",
         "Set the preset of heating or cooling",
-        (_choice("preset_mode", "Preset", "preset_modes"),),
+        (choice("preset_mode", "Preset", "preset_modes"),),
         features=16,
         groups=True,
     ),
@@ -195,27 +114,27 @@ CATALOGUE: tuple[Service, ...] = (
         "climate",
         "set_fan_mode",
         "Set the fan of heating or cooling",
-        (_choice("fan_mode", "Fan", "fan_modes"),),
+        (choice("fan_mode", "Fan", "fan_modes"),),
         features=8,
     ),
     Service("water_heater", "turn_on", "Turn on a water heater", features=8),
     Service("water_heater", "turn_off", "Turn off a water heater", features=8),
-    Service("water_heater", "set_temperature", "Set the water temperature", (_TEMPERATURE,), features=1),
+    Service("water_heater", "set_temperature", "Set the water temperature", (TEMPERATURE,), features=1),
     Service(
         "water_heater",
         "set_operation_mode",
         "Set the mode of a water heater",
-        (_choice("operation_mode", "Mode", "operation_list"),),
+        (choice("operation_mode", "Mode", "operation_list"),),
         features=2,
     ),
     Service("humidifier", "turn_on", "Turn on a humidifier", groups=True),
     Service("humidifier", "turn_off", "Turn off a humidifier", groups=True),
-    Service("humidifier", "set_humidity", "Set the target humidity", (_HUMIDITY,), groups=True),
+    Service("humidifier", "set_humidity", "Set the target humidity", (HUMIDITY,), groups=True),
     Service(
         "humidifier",
         "set_mode",
         "Set the mode of a humidifier",
-        (_choice("mode", "Mode", "available_modes"),),
+        (choice("mode", "Mode", "available_modes"),),
         features=1,
     ),
     Service("media_player", "turn_on", "Turn on a media player", features=128, groups=True),
@@ -225,13 +144,13 @@ CATALOGUE: tuple[Service, ...] = (
     Service("media_player", "media_stop", "Stop", features=4096, groups=True),
     Service("media_player", "media_next_track", "Go to the next track", features=32),
     Service("media_player", "media_previous_track", "Go to the previous track", features=16),
-    Service("media_player", "volume_set", "Set the volume", (_VOLUME,), features=4, groups=True),
-    Service("media_player", "volume_mute", "Mute, or unmute", (_MUTED,), features=8, groups=True),
+    Service("media_player", "volume_set", "Set the volume", (VOLUME,), features=4, groups=True),
+    Service("media_player", "volume_mute", "Mute, or unmute", (MUTED,), features=8, groups=True),
     Service(
         "media_player",
         "select_source",
         "Select a source",
-        (_choice("source", "Source", "source_list"),),
+        (choice("source", "Source", "source_list"),),
         features=2048,
     ),
     Service("vacuum", "start", "Start a vacuum cleaner", features=8192),
@@ -244,22 +163,22 @@ CATALOGUE: tuple[Service, ...] = (
     Service("script", "turn_on", "Run a script"),
     Service("button", "press", "Press a button"),
     Service("input_button", "press", "Press a button"),
-    Service("number", "set_value", "Set a number", (_VALUE,)),
-    Service("input_number", "set_value", "Set a number", (_VALUE,)),
-    Service("select", "select_option", "Select an option", (_choice("option", "Option", "options"),)),
-    Service("input_select", "select_option", "Select an option", (_choice("option", "Option", "options"),)),
-    Service("todo", "add_item", "Put something on a list", (_ITEM,), features=1),
+    Service("number", "set_value", "Set a number", (VALUE,)),
+    Service("input_number", "set_value", "Set a number", (VALUE,)),
+    Service("select", "select_option", "Select an option", (choice("option", "Option", "options"),)),
+    Service("input_select", "select_option", "Select an option", (choice("option", "Option", "options"),)),
+    Service("todo", "add_item", "Put something on a list", (ITEM,), features=1),
     Service(
         "todo",
         "complete_item",
         "Tick something off a list",
-        (_ITEM,),
+        (ITEM,),
         features=4,
         calls="update_item",
         fixed=(("status", "completed"),),
     ),
-    Service("todo", "remove_item", "Take something off a list", (_ITEM,), features=2),
-    Service("timer", "start", "Start a timer", (_DURATION,)),
+    Service("todo", "remove_item", "Take something off a list", (ITEM,), features=2),
+    Service("timer", "start", "Start a timer", (DURATION,)),
     Service("timer", "pause", "Pause a timer"),
     Service("timer", "cancel", "Cancel a timer"),
 )
@@ -273,7 +192,7 @@ def offered_services(devices: Iterable[Device]) -> dict[Service, list[Device]]:
 
 
 def group_members(service: Service, target: str, devices: Iterable[Device]) -> list[Device]:
-    """Return the devices of an area or a floor that a service on it is for.
+    """Return the devices of an area or a floor, or of the whole house, that a service on it is for.
 
     What may have to be confirmed is not among them: doors are opened one by one.
     """
@@ -282,17 +201,17 @@ def group_members(service: Service, target: str, devices: Iterable[Device]) -> l
     return [
         device
         for device in devices
-        if any(group.target == target for group in device.groups)
+        if (target == ALL or any(group.target == target for group in device.groups))
         and service.supported(device)
         and guarded(service.name, device) is None
     ]
 
 
 def offered_targets(service: Service, devices: Iterable[Device]) -> list[str]:
-    """Return what a service can be called on: devices that can, then areas and floors with such devices."""
+    """Return what a service can be called on: devices that can, then areas and floors with such devices, then all."""
     devices = [device for device in devices if service.supported(device)]
     groups = sorted({group.target for device in devices for group in device.groups})
     return [
         *sorted(device.entity_id for device in devices),
-        *(target for target in groups if group_members(service, target, devices)),
+        *(target for target in (*groups, ALL) if group_members(service, target, devices)),
     ]

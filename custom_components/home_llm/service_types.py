@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 MAX_TEXT_LENGTH = 100
+# The target that stands for the whole house.
+ALL = "all"
 
 # Colour modes of lights, by what they can be told.
 DIMMABLE = frozenset({"brightness", "color_temp", "hs", "xy", "rgb", "rgbw", "rgbww", "white"})
@@ -27,9 +29,9 @@ _SECONDS = {"hour": 3600, "minute": 60, "second": 1}
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """An area or a floor: what stands for all devices in it."""
+    """An area, a floor or the whole house: what stands for all devices in it."""
 
-    # How calls name it: area.kitchen, floor.upstairs.
+    # How calls name it: area.kitchen, floor.upstairs, all.
     target: str
     # Its name and aliases.
     names: tuple[str, ...]
@@ -217,7 +219,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service of Home Assistant on one entity, or on all that can in an area or on a floor."""
+    """One service of Home Assistant on one entity, or on all that can in an area, on a floor or in the house."""
 
     domain: str
     service: str
@@ -225,7 +227,7 @@ class Service:
     parameters: tuple[Parameter, ...] = ()
     # The bits of supported_features without which the device cannot do this.
     features: int = 0
-    # Whether an area or a floor can be meant.
+    # Whether an area, a floor or the whole house can be meant.
     groups: bool = False
     # The service of Home Assistant behind this one, and what it is always given, where the model's word is another.
     calls: str | None = None

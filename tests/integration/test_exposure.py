@@ -96,7 +96,7 @@ async def test_three_places(hass: HomeAssistant) -> None:
     service = next(service for service in CATALOGUE if service.name == "light.turn_on")
     device = async_exposed_device(hass, "conversation", "light.kitchen_light")
     assert device is not None
-    assert offered_targets(service, [device]) == ["light.kitchen_light"]
+    assert offered_targets(service, [device]) == ["light.kitchen_light", "all"]
     assert group_members(service, "area.kitchen", [device]) == []
     assert async_exposed_device(hass, "conversation", "light.safe_light") is None
     assert async_exposed_device(hass, "conversation", "light.no_such_light") is None

@@ -44,7 +44,10 @@ async def test_the_prompt_and_the_tools(hass: HomeAssistant, entry: MockConfigEn
     await say(hass, "hello")
     request = server.requests[0]
     prompt = request["messages"][0]["content"]
-    assert "\nAreas: area.bedroom, area.kitchen 'Galley'\nFloors: floor.ground_floor 'Downstairs'\nDevices:\n" in prompt
+    assert (
+        "\nAreas: all, area.bedroom, area.kitchen 'Galley'\nFloors: floor.ground_floor 'Downstairs'\nDevices:\n"
+        in prompt
+    )
     targets = {
         tool["function"]["name"]: tool["function"]["parameters"]["properties"]["entity_id"]["enum"]
         for tool in request["tools"]
@@ -56,8 +59,9 @@ async def test_the_prompt_and_the_tools(hass: HomeAssistant, entry: MockConfigEn
         "area.bedroom",
         "area.kitchen",
         "floor.ground_floor",
+        "all",
     ]
-    assert targets["switch.turn_on"] == ["switch.pump", "area.bedroom", "floor.ground_floor"]
+    assert targets["switch.turn_on"] == ["switch.pump", "area.bedroom", "floor.ground_floor", "all"]
     assert "cellar" not in str(request).casefold()
     assert "safe" not in str(request["tools"])
     examples = [message["content"] for message in request["messages"][1:-1]]
@@ -69,6 +73,7 @@ async def test_the_prompt_and_the_tools(hass: HomeAssistant, entry: MockConfigEn
     [
         ("area.kitchen", ["light.kitchen_light"]),
         ("floor.ground_floor", ["light.bedroom_light", "light.kitchen_light"]),
+        ("all", ["light.bedroom_light", "light.kitchen_light"]),
         # Another server has no grammar, and its model may write what people say.
         ("area.Galley", ["light.kitchen_light"]),
         ("floor.downstairs", ["light.bedroom_light", "light.kitchen_light"]),
@@ -107,6 +112,9 @@ async def test_arguments(hass: HomeAssistant, entry: MockConfigEntry, server: Ch
         ("light.turn_on", "area.attic", "I have no access to area.attic."),
         ("light.turn_on", "floor.", "I have no access to floor.."),
         ("light.turn_on", "area.all", "I have no access to area.all."),
+        ("light.turn_on", "All", "I have no access to All."),
+        ("lock.unlock", "all", "the whole house cannot do lock.unlock."),
+        ("cover.open_cover", "all", "the whole house cannot do cover.open_cover."),
         ("switch.turn_on", "area.kitchen", "Kitchen cannot do switch.turn_on."),
         ("lock.unlock", "area.kitchen", "Kitchen cannot do lock.unlock."),
         ("scene.turn_on", "area.kitchen", "Kitchen cannot do scene.turn_on."),
@@ -118,6 +126,37 @@ async def test_groups_that_are_refused(
     """An area without exposed devices is as unknown as one that does not exist, and nothing is unlocked by the room."""
     server.script([answer(call(name, {"entity_id": target}), "Ok.")] * 2)
     assert speech(await say(hass, "do it")) == said
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("de", "das ganze Haus kann lock.unlock nicht."),
+        ("es", "toda la casa no puede hacer lock.unlock."),
+        ("fr", "toute la maison ne peut pas faire lock.unlock."),
+        ("pl", "cały dom nie obsługuje lock.unlock."),
+        ("it", "the whole house cannot do lock.unlock."),
+    ],
+)
+async def test_how_the_whole_house_is_spoken_of(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer, language: str, said: str
+) -> None:
+    """The target that has no name in the registries has one in each of our languages."""
+    server.script([answer(call("lock.unlock", {"entity_id": "all"}), "Ok.")] * 2)
+    assert speech(await say(hass, "hm", language)) == said
+
+
+async def test_the_whole_house_is_held_against_what_was_said(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer
+) -> None:
+    """Who speaks of the house means all of it; who speaks of a room does not."""
+    off = {"entity_id": "all"}
+    calls = async_mock_service(hass, "light", "turn_off")
+    server.script([answer(call("light.turn_off", off), "Off.")])
+    assert speech(await say(hass, "turn off all the lights in the house")) == "Off."
+    server.script([answer(call("light.turn_off", off), "Off.")] * 2)
+    assert speech(await say(hass, "turn off the lights in the kitchen")).endswith("I understood the whole house.")
+    assert len(calls) == 1
 
 
 async def test_a_group_that_is_not_there(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
