@@ -19,7 +19,7 @@ from .errors import AgentError
 from .exposure import AREA, FLOOR, async_exposed_device, async_exposed_devices
 from .home_format import clean
 from .service_catalogue import group_members
-from .service_types import ALL, ArgumentError, Device, Group, Service
+from .service_types import ALL, EXCEPT, ArgumentError, Device, Group, Service
 from .whole_house import whole_house
 from .wording import words
 
@@ -37,6 +37,8 @@ class Action:
     calls: tuple[dict[str, Any], ...]
     arguments: Mapping[str, Any]
     group: Group | None = None
+    # What of the group is left out: entities, areas and floors.
+    excepted: tuple[str, ...] = ()
 
 
 @callback
@@ -71,6 +73,8 @@ def async_resolve(
     if device is None:
         raise AgentError("not_exposed", device=clean(str(target)))
     label = clean(device.name)
+    if EXCEPT in arguments:
+        raise AgentError("except_of_one", device=label)
     if not service.supported(device):
         raise AgentError("not_supported", device=label, service=service.name)
     if device.state == STATE_UNAVAILABLE:
@@ -84,16 +88,21 @@ def async_resolve(
 
 
 def _resolve_group(devices: list[Device], service: Service, arguments: Mapping[str, Any], group: Group) -> Action:
-    """Return what a call on a group means: the exposed devices in it that can do it now.
+    """Return what a call on a group means: the exposed devices in it that can do it now and are not left out.
 
     Raises:
-        AgentError: there are none.
+        AgentError: there are none, or something is to be left out that is not exposed.
     """
     label = clean(group.names[0])
     members = group_members(service, group.target, devices)
     if not members:
         raise AgentError("not_supported", device=label, service=service.name)
-    available = [device for device in members if device.state != STATE_UNAVAILABLE]
+    rest = dict(arguments)
+    excepted = _find_exceptions(devices, rest.pop(EXCEPT), label) if EXCEPT in rest else ()
+    left = [device for device in members if not is_in(device, excepted)]
+    if not left:
+        raise AgentError("nothing_left", device=label)
+    available = [device for device in left if device.state != STATE_UNAVAILABLE]
     if not available:
         raise AgentError("device_unavailable", device=label)
     calls: list[dict[str, Any]] = []
@@ -101,7 +110,7 @@ def _resolve_group(devices: list[Device], service: Service, arguments: Mapping[s
     wrong: ArgumentError | None = None
     for device in available:
         try:
-            data = service.service_data(arguments, device)
+            data = service.service_data(rest, device)
         except ArgumentError as err:
             # A lamp that cannot be dimmed is passed over when the others are.
             wrong = err
@@ -114,7 +123,31 @@ def _resolve_group(devices: list[Device], service: Service, arguments: Mapping[s
         call["entity_id"].append(device.entity_id)
     if wrong is not None and not able:
         raise _argument_error(wrong, label) from wrong
-    return Action(service, group.target, label, tuple(able), tuple(calls), arguments, group)
+    return Action(service, group.target, label, tuple(able), tuple(calls), arguments, group, excepted)
+
+
+def _find_exceptions(devices: list[Device], value: Any, label: str) -> tuple[str, ...]:
+    """Return what a call leaves out, as the registries name it.
+
+    Raises:
+        AgentError: it is no list of targets, or one of them is not exposed: rather nothing is done than too much.
+    """
+    wanted = [value] if isinstance(value, str) else value
+    if not isinstance(wanted, list) or not wanted or not all(isinstance(item, str) for item in wanted):
+        raise _argument_error(ArgumentError(EXCEPT, value), label)
+    known = {device.entity_id for device in devices}
+    found: list[str] = []
+    for item in wanted:
+        group = None if item in known else _find_group(devices, item)
+        if group is None and item not in known:
+            raise AgentError("not_exposed", device=clean(item))
+        found.append(group.target if group else item)
+    return tuple(found)
+
+
+def is_in(device: Device, targets: tuple[str, ...]) -> bool:
+    """Return whether a device is one of some targets, or in one of them."""
+    return device.entity_id in targets or any(group.target in targets for group in device.groups)
 
 
 def _find_group(devices: list[Device], target: str) -> Group | None:

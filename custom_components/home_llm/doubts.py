@@ -3,11 +3,11 @@
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import llm
 
-from .actions import Action
+from .actions import Action, is_in
 from .exposure import async_exposed_devices
 from .near_miss import Doubt, Named, doubt
 from .service_catalogue import offered_targets
-from .service_types import Device, Group
+from .service_types import EXCEPT, Device, Group
 
 # What is called on with words of the user's own.
 _FREE_TEXT = frozenset({"todo", "timer"})
@@ -26,7 +26,13 @@ def async_doubt(hass: HomeAssistant, action: Action, said: str, llm_context: llm
     groups = {group.target: group for device in devices for group in device.groups}
     target = _group(action.group, domain) if action.group else _device(action.devices[0])
     others = [*(_device(device) for device in devices), *(_group(group, domain) for group in groups.values())]
-    given = [str(value) for name, value in action.arguments.items() if name != "entity_id"]
+    given = [str(value) for name, value in action.arguments.items() if name not in ("entity_id", EXCEPT)]
+    if action.excepted:
+        # What is left out was named as well, and with it the place where it is.
+        spared = [device for device in devices if is_in(device, action.excepted)]
+        around = {device.entity_id for device in spared} | {group.target for one in spared for group in one.groups}
+        given += [name for other in others if other.target in around for name in (*other.names, *other.places)]
+        others = [other for other in others if other.target not in around]
     found = doubt(said, llm_context.language, target, others, given)
     if found is None or not found.named:
         return found

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .service_catalogue import offered_services, offered_targets
-from .service_types import ALL, Device, Group, Service, plain_number
+from .service_catalogue import offered_exceptions, offered_services, offered_targets
+from .service_types import ALL, EXCEPT, Device, Group, Service, plain_number
 
 DEFAULT_INSTRUCTIONS = (
     "You are 'Al', a helpful AI Assistant that controls the devices in a house. "
@@ -25,6 +25,9 @@ NO_DEVICES_PROMPT = (
 )
 
 MAX_NAME_LENGTH = 60
+
+# Most targets that one call leaves out.
+MAX_EXCEPTIONS = 4
 
 # The state of these is only the time of their last use, which would change the prompt for nothing.
 STATELESS_DOMAINS = frozenset({"button", "event", "input_button", "scene"})
@@ -132,6 +135,14 @@ def _tool(service: Service, devices: Sequence[Device]) -> dict[str, Any]:
             properties[parameter.name] = parameter.schema(able)
             if parameter.required:
                 required.append(parameter.name)
+    if exceptions := offered_exceptions(service, devices):
+        properties[EXCEPT] = {
+            "type": "array",
+            "items": {"type": "string", "enum": exceptions},
+            "minItems": 1,
+            "maxItems": MAX_EXCEPTIONS,
+            "description": "What is left out of an area, a floor or all",
+        }
     return {
         "type": "function",
         "function": {

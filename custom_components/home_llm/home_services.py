@@ -21,7 +21,7 @@ from .home_format import build_tools, clean, render_house
 from .home_timers import async_timer_tools
 from .near_miss import Doubt
 from .service_catalogue import CATALOGUE, Service
-from .service_types import Device
+from .service_types import EXCEPT, Device
 from .speech import async_error_sentence, async_sentence
 from .trust import guarded, question_key
 
@@ -150,7 +150,8 @@ class HomeServiceTool(AskingTool):
             sentence = await self._async_meant(hass, action, llm_context)
             return self.turn.ask(self._waiting(hass, sentence, dict(action.arguments)))
         if len(found.named) == 1 and self.turn.suggestion is None:
-            arguments = {**action.arguments, "entity_id": found.named[0]}
+            arguments = {name: value for name, value in action.arguments.items() if name != EXCEPT}
+            arguments["entity_id"] = found.named[0]
             with suppress(AgentError):
                 meant = async_resolve(hass, llm_context.assistant, self.service, arguments, llm_context.language)
                 question = await self._async_question(hass, meant, llm_context)

@@ -44,6 +44,7 @@ __all__ = [
     "Parameter",
     "Service",
     "group_members",
+    "offered_exceptions",
     "offered_services",
     "offered_targets",
     "plain_number",
@@ -215,3 +216,12 @@ def offered_targets(service: Service, devices: Iterable[Device]) -> list[str]:
         *sorted(device.entity_id for device in devices),
         *(target for target in (*groups, ALL) if group_members(service, target, devices)),
     ]
+
+
+def offered_exceptions(service: Service, devices: Iterable[Device]) -> list[str]:
+    """Return what can be left out of a call on a group; nothing where there would be nothing left."""
+    devices = list(devices)
+    members = group_members(service, ALL, devices)
+    if len(members) < 2:
+        return []
+    return [target for target in offered_targets(service, members) if target != ALL]

@@ -15,6 +15,8 @@ from typing import Any, Literal
 MAX_TEXT_LENGTH = 100
 # The target that stands for the whole house.
 ALL = "all"
+# The argument that names what is left out of a group.
+EXCEPT = "except"
 
 # Colour modes of lights, by what they can be told.
 DIMMABLE = frozenset({"brightness", "color_temp", "hs", "xy", "rgb", "rgbw", "rgbww", "white"})

@@ -62,6 +62,12 @@ async def test_the_prompt_and_the_tools(hass: HomeAssistant, entry: MockConfigEn
         "all",
     ]
     assert targets["switch.turn_on"] == ["switch.pump", "area.bedroom", "floor.ground_floor", "all"]
+    properties = {tool["function"]["name"]: tool["function"]["parameters"]["properties"] for tool in request["tools"]}
+    # All but `all`, and last.
+    assert list(properties["light.turn_on"])[-1] == "except"
+    assert properties["light.turn_on"]["except"]["items"]["enum"] == targets["light.turn_on"][:-1]
+    # Of the only switch nothing would be left.
+    assert "except" not in properties["switch.turn_on"]
     assert "cellar" not in str(request).casefold()
     assert "safe" not in str(request["tools"])
     examples = [message["content"] for message in request["messages"][1:-1]]
@@ -126,6 +132,75 @@ async def test_groups_that_are_refused(
     """An area without exposed devices is as unknown as one that does not exist, and nothing is unlocked by the room."""
     server.script([answer(call(name, {"entity_id": target}), "Ok.")] * 2)
     assert speech(await say(hass, "do it")) == said
+
+
+@pytest.mark.parametrize(
+    ("target", "exceptions", "lit"),
+    [
+        ("all", ["light.kitchen_light"], ["light.bedroom_light"]),
+        ("all", ["area.kitchen"], ["light.bedroom_light"]),
+        ("floor.ground_floor", ["area.bedroom"], ["light.kitchen_light"]),
+        # Another server has no grammar: a name, and a word where a list should be.
+        ("floor.ground_floor", ["area.Galley", "switch.pump"], ["light.bedroom_light"]),
+        ("all", "area.bedroom", ["light.kitchen_light"]),
+        # What is not in the group is left out anyway.
+        ("area.kitchen", ["area.bedroom"], ["light.kitchen_light"]),
+    ],
+)
+async def test_exceptions(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer, target: str, exceptions: Any, lit: list[str]
+) -> None:
+    """Entities, areas and floors can be left out of a group."""
+    calls = async_mock_service(hass, "light", "turn_on")
+    arguments = {"entity_id": target, "except": exceptions}
+    server.script([answer(call("light.turn_on", arguments), "Ok.")])
+    assert speech(await say(hass, "lights")) == "Ok."
+    assert [made.data["entity_id"] for made in calls] == [lit]
+    assert "except" not in calls[0].data
+
+
+@pytest.mark.parametrize(
+    ("target", "exceptions", "said"),
+    [
+        ("area.bedroom", ["light.bedroom_light"], "Nothing is left of Bedroom with these exceptions."),
+        ("all", ["floor.ground_floor"], "Nothing is left of the whole house with these exceptions."),
+        ("light.bedroom_light", ["area.kitchen"], "Only an area, a floor or the whole house can have exceptions, "),
+        ("all", ["light.safe_light"], "I have no access to light.safe_light."),
+        ("all", ["area.cellar"], "I have no access to area.cellar."),
+        ("all", ["all"], "I have no access to all."),
+        ("all", [], "[] is not a possible except for the whole house."),
+        ("all", [1], "[1] is not a possible except for the whole house."),
+        ("all", {"area": "kitchen"}, "{\u2019area\u2019: \u2019kitchen\u2019} is not a possible except for"),
+    ],
+)
+async def test_exceptions_that_are_refused(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer, target: str, exceptions: Any, said: str
+) -> None:
+    """Rather nothing is done than something that was to be left out."""
+    calls = async_mock_service(hass, "light", "turn_on")
+    server.script([answer(call("light.turn_on", {"entity_id": target, "except": exceptions}), "Ok.")] * 2)
+    assert speech(await say(hass, "lights")).startswith(said)
+    assert not calls
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "turn off all lights except in the kitchen",
+        "all lights off, only the kitchen stays lit",
+        "turn off the lights and keep the kitchen light",
+        "turn off all the lights in the house, the kitchen light stays",
+    ],
+)
+async def test_exceptions_raise_no_doubt(
+    hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer, words: str
+) -> None:
+    """What is named because it is left out is not what was meant instead."""
+    calls = async_mock_service(hass, "light", "turn_off")
+    arguments = {"entity_id": "all", "except": ["area.kitchen"]}
+    server.script([answer(call("light.turn_off", arguments), "Ok.")] * 2)
+    assert speech(await say(hass, words)) == "Ok."
+    assert [made.data["entity_id"] for made in calls] == [["light.bedroom_light"]]
 
 
 @pytest.mark.parametrize(

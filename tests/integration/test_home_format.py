@@ -144,6 +144,22 @@ def test_tools() -> None:
     assert tools["climate.set_hvac_mode"]["parameters"]["properties"]["hvac_mode"]["enum"] == ["heat", "off"]
 
 
+def test_exceptions() -> None:
+    """A group can be called on without some of it, which is the last argument; one device has nothing to leave out."""
+    lamps = [replace(lamp, groups=(Group("area.den", ("Den",)),)) for lamp in (KITCHEN, BEDROOM)]
+    assert build_tools(lamps)[1]["function"]["parameters"]["properties"] == {
+        "entity_id": {"type": "string", "enum": ["light.bedroom", "light.kitchen", "area.den", "all"]},
+        "except": {
+            "type": "array",
+            "items": {"type": "string", "enum": ["light.bedroom", "light.kitchen", "area.den"]},
+            "minItems": 1,
+            "maxItems": 4,
+            "description": "What is left out of an area, a floor or all",
+        },
+    }
+    assert "except" not in str(build_tools(lamps[:1]))
+
+
 def test_brightness_is_offered_only_where_a_lamp_can_be_dimmed() -> None:
     """Lamps that only switch have no brightness."""
     properties = build_tools([KITCHEN])[0]["function"]["parameters"]["properties"]
@@ -175,4 +191,8 @@ def test_render_call() -> None:
     """The entity is bare and first, whatever the order of the arguments."""
     service = next(service for service in CATALOGUE if service.name == "climate.set_hvac_mode")
     arguments: dict[str, Any] = {"hvac_mode": "heat", "entity_id": "climate.a"}
+    everywhere = {"entity_id": "all", "hvac_mode": "off", "except": ["area.bath", "climate.a"]}
+    assert render_call(service, everywhere) == (
+        'climate.set_hvac_mode(all, hvac_mode="off", except=["area.bath", "climate.a"])'
+    )
     assert render_call(service, arguments) == 'climate.set_hvac_mode(climate.a, hvac_mode="heat")'

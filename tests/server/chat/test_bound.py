@@ -242,3 +242,37 @@ def test_parameters_that_are_none(chat: Chat, markup: str, parameters: dict[str,
     with pytest.raises(RequestError, match=reason) as error:
         chat.prepare(ChatRequest((Message("user", "hi"),), tools=(tool,), tool_choice="required", tool_markup=markup))
     assert (error.value.param or "").startswith("tools")
+
+
+def test_a_list_in_home_markup(chat: Chat) -> None:
+    """The real model, bound to the targets of a house, leaves out what it was asked to leave out."""
+    targets = ["area.hall", "area.kitchen", "floor.downstairs"]
+    off = Tool(
+        "light.turn_off",
+        "",
+        {
+            "type": "object",
+            "properties": {
+                "entity_id": {"type": "string", "enum": [*targets, "all"]},
+                "except": {"type": "array", "items": {"enum": targets}, "minItems": 1, "maxItems": 4},
+            },
+            "required": ["entity_id", "except"],
+        },
+    )
+    messages = [Message("system", f"Services: light.turn_off\nAreas: all, {', '.join(targets)}")]
+    for room in ("kitchen", "hall"):
+        messages += [
+            Message("user", f"all lights off except the {room}"),
+            Message("assistant", f'light.turn_off(all, except=["area.{room}"])\nAll is dark but the {room}.'),
+        ]
+    request = ChatRequest(
+        (*messages, Message("user", "all lights off except the hall")),
+        tools=(off,),
+        tool_choice="required",
+        tool_markup="home",
+        render_tools=False,
+        sampling=GREEDY,
+        limits=Limits(max_tokens=60),
+    )
+    _, _, calls, _ = answer(chat, request)
+    assert [call.arguments for call in calls] == [{"entity_id": "all", "except": ["area.hall"]}]

@@ -24,6 +24,23 @@ TOOLS = (
         },
     ),
     Tool(
+        "light.turn_off",
+        "",
+        {
+            "type": "object",
+            "properties": {
+                "entity_id": {"type": "string", "enum": ["light.kitchen", "floor.downstairs", "all"]},
+                "except": {
+                    "type": "array",
+                    "items": {"type": "string", "enum": ["light.kitchen", "area.hall", "area.kitchen"]},
+                    "minItems": 1,
+                    "maxItems": 2,
+                },
+            },
+            "required": ["entity_id"],
+        },
+    ),
+    Tool(
         "lock.lock",
         "",
         {"type": "object", "properties": {"entity_id": {"enum": ["lock.door"]}}, "required": ["entity_id"]},
@@ -57,6 +74,14 @@ HOME = [
     ("light.turn_on(light.kitchen, brightness=40)\nlock.lock(lock.door)\nIt is done.", True, True),
     ("light.turn_on(light.kitchen, brightness=400)", False, False),
     ("light.turn_on(light.garage)", False, False),
+    ("light.turn_off(all)\nAll is dark.", True, True),
+    ('light.turn_off(floor.downstairs, except=["area.hall"])', True, True),
+    ('light.turn_off(all, except=["area.hall", "light.kitchen"])\nlock.lock(lock.door)\nDone.', True, True),
+    ("light.turn_off(all, except=[])", False, False),
+    ('light.turn_off(all, except=["area.attic"])', False, False),
+    ('light.turn_off(all, except=["area.hall", "area.hall", "area.hall"])', False, False),
+    ('light.turn_off(all, except="area.hall")', False, False),
+    ("light.turn_off(all, except=[area.hall])", False, False),
     ("lock.unlock(lock.door)", False, False),
     ("lock.unlock the door", False, False),
     ("Let me see: lock.unlock(lock.door)", False, False),

@@ -97,6 +97,11 @@ HOME = [
             ("light.turn_on", {"entity_id": "light.kitchen", "effect": "a, b) c", "brightness": 1}),
         ],
     ),
+    (
+        'light.turn_off(all, except=["area.hall", "light.kitchen"])\nAll but the hall.',
+        "All but the hall.",
+        [("light.turn_off", {"entity_id": "all", "except": ["area.hall", "light.kitchen"]})],
+    ),
     ('say("it is (nearly) 10, or so")', "", [("say", {"words": "it is (nearly) 10, or so"})]),
     ("stop()\n\nStopped.", "Stopped.", [("stop", {})]),
     ("light.turn_on (no) is a service", "light.turn_on (no) is a service", []),
