@@ -75,7 +75,7 @@ def async_resolve(
     label = clean(device.name)
     if EXCEPT in arguments:
         raise AgentError("except_of_one", device=label)
-    if not service.supported(device):
+    if service.covers or not service.supported(device):
         raise AgentError("not_supported", device=label, service=service.name)
     if device.state == STATE_UNAVAILABLE:
         # Home Assistant passes over such entities in silence.

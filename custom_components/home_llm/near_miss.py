@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .near_miss_words import GENERIC, IDLE, NOUN_FIRST, PARTING, PLACING, SPARING
+from .near_miss_words import EVERYTHING, GENERIC, IDLE, NOUN_FIRST, PARTING, PLACING, SPARING
 from .wording import language_of, words
 
 # What goes about, or acts everywhere: where it stands says nothing.
@@ -211,7 +211,8 @@ def _special(name: str, generic: frozenset[str], idle: frozenset[str]) -> list[s
 @functools.cache
 def _compounds() -> re.Pattern[str]:
     """Return what matches a compound such as Schlafzimmerlampe."""
-    nouns = {noun for domain in GENERIC.values() for noun in domain if len(noun) > 3}
+    named = (nouns for domain, nouns in GENERIC.items() if domain != EVERYTHING)
+    nouns = {noun for nouns in named for noun in nouns if len(noun) > 3}
     return re.compile(f"(.{{3,}}?)({'|'.join(sorted(nouns, key=len, reverse=True))})")
 
 

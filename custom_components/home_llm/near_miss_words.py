@@ -17,6 +17,8 @@ _THING = _set(
     "machine maker device appliance unit maschine gerät máquina aparato dispositivo appareil dispositif maszyna "
     "urządzenie sprzęt"
 )
+# The domain of what is called on everything, whatever it is.
+EVERYTHING = "homeassistant"
 # What a device of a domain may be called by anybody, in all five languages. Endings need not be listed.
 _NOUNS: dict[str, frozenset[str]] = {
     "light": _set(
@@ -57,6 +59,10 @@ _NOUNS: dict[str, frozenset[str]] = {
     "valve": _set("valve water tap ventil wasser válvula agua vanne eau robinet zawór woda"),
     "lawn_mower": _set("mower lawnmower lawn robot mäher rasenmäher mähroboter cortacésped tondeuse kosiarka"),
     "water_heater": _set("boiler heater water hot warmwasser calentador agua chauffe eau bojler woda"),
+    EVERYTHING: _set(
+        "everything all anything stuff things devices alles alle sachen geräte todo todos todas cosas aparatos "
+        "dispositivos tout tous toutes appareils choses wszystko wszystkie rzeczy urządzenia"
+    ),
 }
 GENERIC: dict[str, frozenset[str]] = {domain: nouns | _THING for domain, nouns in _NOUNS.items()}
 

@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 # The numbers are the supported_features bits of Home Assistant's entity components.
-CATALOGUE: tuple[Service, ...] = (
+_OF_A_DOMAIN: tuple[Service, ...] = (
     Service(
         "light",
         "turn_on",
@@ -184,12 +184,35 @@ CATALOGUE: tuple[Service, ...] = (
     Service("timer", "cancel", "Cancel a timer"),
 )
 
+# What "everything" means when it is switched off: nothing that heats, locks, opens or guards the house.
+_SWITCHED_OFF = ("light", "switch", "input_boolean", "fan", "media_player", "humidifier")
+
+CATALOGUE: tuple[Service, ...] = (
+    *_OF_A_DOMAIN,
+    Service(
+        "homeassistant",
+        "turn_off",
+        "Turn everything off",
+        groups=True,
+        covers=tuple(
+            service for service in _OF_A_DOMAIN if service.service == "turn_off" and service.domain in _SWITCHED_OFF
+        ),
+    ),
+)
+
 
 def offered_services(devices: Iterable[Device]) -> dict[Service, list[Device]]:
-    """Return the services that at least one device can do, each with the devices that can."""
+    """Return the services that at least one device can do, each with the devices that can.
+
+    What stands for several domains is offered where there are several.
+    """
     devices = sorted(devices, key=lambda device: device.entity_id)
     offered = {service: [device for device in devices if service.supported(device)] for service in CATALOGUE}
-    return {service: able for service, able in offered.items() if able}
+    return {
+        service: able
+        for service, able in offered.items()
+        if len({device.domain for device in able}) > (1 if service.covers else 0)
+    }
 
 
 def group_members(service: Service, target: str, devices: Iterable[Device]) -> list[Device]:
@@ -213,7 +236,7 @@ def offered_targets(service: Service, devices: Iterable[Device]) -> list[str]:
     devices = [device for device in devices if service.supported(device)]
     groups = sorted({group.target for device in devices for group in device.groups})
     return [
-        *sorted(device.entity_id for device in devices),
+        *sorted(device.entity_id for device in devices if not service.covers),
         *(target for target in (*groups, ALL) if group_members(service, target, devices)),
     ]
 
@@ -224,4 +247,5 @@ def offered_exceptions(service: Service, devices: Iterable[Device]) -> list[str]
     members = group_members(service, ALL, devices)
     if len(members) < 2:
         return []
-    return [target for target in offered_targets(service, members) if target != ALL]
+    groups = sorted({group.target for device in members for group in device.groups})
+    return [*sorted(device.entity_id for device in members), *groups]

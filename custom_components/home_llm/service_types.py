@@ -234,6 +234,8 @@ class Service:
     # The service of Home Assistant behind this one, and what it is always given, where the model's word is another.
     calls: str | None = None
     fixed: tuple[tuple[str, str], ...] = ()
+    # The services of single domains that this one stands for; it is called on groups and on no single device.
+    covers: tuple[Service, ...] = ()
 
     @property
     def name(self) -> str:
@@ -247,6 +249,8 @@ class Service:
 
     def supported(self, device: Device) -> bool:
         """Return whether the device can do this; a device that does not tell its features is believed to."""
+        if self.covers:
+            return any(service.supported(device) for service in self.covers)
         if device.domain != self.domain:
             return False
         features = device.attributes.get("supported_features")

@@ -36,7 +36,8 @@ async def test_a_command(hass: HomeAssistant, entry: MockConfigEntry, server: Ch
     assert request["messages"][0] == {
         "role": "system",
         "content": f"{DEFAULT_INSTRUCTIONS}\n"
-        "Services: light.turn_on, light.turn_off, switch.turn_on, switch.turn_off\n"
+        "Services: light.turn_on, light.turn_off, switch.turn_on, switch.turn_off, homeassistant.turn_off\n"
+        "Areas: all\n"
         "Devices:\n"
         "light.attic_light 'Attic Light' = unavailable\n"
         "light.bedroom_light 'Bedroom Light' = off\n"

@@ -183,6 +183,40 @@ async def test_exceptions_that_are_refused(
     assert not calls
 
 
+async def test_everything(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+    """Lamps and switches go off together through Home Assistant's own service; a single device has its own."""
+    calls = async_mock_service(hass, "homeassistant", "turn_off")
+    everything = "homeassistant.turn_off"
+    server.script([answer(call(everything, {"entity_id": "all", "except": ["area.kitchen"]}), "Good night.")])
+    assert speech(await say(hass, "turn off everything except in the kitchen")) == "Good night."
+    server.script([answer(call(everything, {"entity_id": "area.bedroom"}), "Off.")])
+    assert speech(await say(hass, "turn off everything in the bedroom")) == "Off."
+    assert [made.data for made in calls] == [{"entity_id": ["light.bedroom_light", "switch.pump"]}] * 2
+    server.script([answer(call(everything, {"entity_id": "light.bedroom_light"}), "Off.")] * 2)
+    assert speech(await say(hass, "off")) == "Bedroom Light cannot do homeassistant.turn_off."
+    server.script([answer(call(everything, {"entity_id": "area.bedroom"}), "Off.")] * 2)
+    assert speech(await say(hass, "turn off everything in the bathroom")) == "Did you mean Bedroom?"
+    assert len(calls) == 2
+    request = server.requests[0]
+    assert ", homeassistant.turn_off\n" in request["messages"][0]["content"]
+    offered = next(tool["function"] for tool in request["tools"] if tool["function"]["name"] == everything)
+    assert offered["parameters"]["properties"]["entity_id"]["enum"] == [
+        "area.bedroom",
+        "area.kitchen",
+        "floor.ground_floor",
+        "all",
+    ]
+
+
+async def test_everything_really_off(hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer) -> None:
+    """What is called is a service that Home Assistant has."""
+    await hass.services.async_call("light", "turn_on", {"entity_id": "light.bedroom_light"}, blocking=True)
+    arguments = {"entity_id": "all", "except": ["switch.pump"]}
+    server.script([answer(call("homeassistant.turn_off", arguments), "Off.")])
+    assert speech(await say(hass, "everything off")) == "Off."
+    assert not is_on(hass, "light.bedroom_light")
+
+
 @pytest.mark.parametrize(
     "words",
     [

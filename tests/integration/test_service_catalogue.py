@@ -10,8 +10,12 @@ from custom_components.home_llm.service_catalogue import (
     CATALOGUE,
     ArgumentError,
     Device,
+    Group,
     Service,
+    group_members,
+    offered_exceptions,
     offered_services,
+    offered_targets,
 )
 
 DIMMABLE = Device("light.a", "A", "off", {"supported_color_modes": ["color_temp"]})
@@ -39,6 +43,7 @@ def test_the_catalogue_holds_nothing_twice_and_nothing_dangerous() -> None:
         "climate",
         "cover",
         "fan",
+        "homeassistant",
         "humidifier",
         "input_boolean",
         "input_button",
@@ -150,6 +155,35 @@ def test_devices_are_offered_only_what_they_can_do() -> None:
         "cover.close_cover_tilt": ["cover.unknown"],
         "cover.set_cover_tilt_position": ["cover.unknown"],
     }
+
+
+def test_everything_off() -> None:
+    """Everything is what can be switched off and neither heats, locks, opens nor guards; and only as a group."""
+    everything = service("homeassistant.turn_off")
+    den = (Group("area.den", ("Den",)),)
+    off = [
+        Device("light.a", "A", "on", groups=den),
+        Device("switch.a", "A", "on"),
+        Device("input_boolean.a", "A", "on"),
+        Device("humidifier.a", "A", "on"),
+        Device("fan.a", "A", "on", {"supported_features": 16}),
+        Device("media_player.a", "A", "on", {"supported_features": 256}),
+    ]
+    kept = [
+        Device("fan.b", "B", "on", {"supported_features": 1}),
+        Device("media_player.b", "B", "on", {"supported_features": 128}),
+        *(
+            Device(f"{domain}.a", "A", "on", groups=den)
+            for domain in ("alarm_control_panel", "climate", "cover", "lock", "siren", "valve", "water_heater")
+        ),
+    ]
+    assert group_members(everything, "all", [*kept, *off]) == off
+    assert group_members(everything, "area.den", [*kept, *off]) == off[:1]
+    assert offered_targets(everything, [*kept, *off]) == ["area.den", "all"]
+    assert offered_exceptions(everything, off[:2]) == ["light.a", "switch.a", "area.den"]
+    assert everything in offered_services(off[:2])
+    # With lamps alone it says no more than their own service.
+    assert everything not in offered_services([off[0], Device("light.b", "B", "on"), *kept])
 
 
 def test_services_of_other_domains_are_not_supported() -> None:
