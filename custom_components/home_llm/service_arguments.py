@@ -45,6 +45,16 @@ BRIGHTNESS = Parameter(
     maximum=100,
     color_modes=DIMMABLE,
 )
+BRIGHTNESS_STEP = Parameter(
+    "brightness_step",
+    "integer",
+    "How many percent brighter, or darker below 0",
+    field="brightness_step_pct",
+    minimum=-100,
+    maximum=100,
+    color_modes=DIMMABLE,
+    excludes="brightness",
+)
 COLOR = Parameter("color", "choice", "Colour", field="color_name", fixed_choices=COLORS, color_modes=COLORED)
 COLOR_TEMP = Parameter(
     "color_temp",

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from .service_arguments import (
     BRIGHTNESS,
+    BRIGHTNESS_STEP,
     COLOR,
     COLOR_TEMP,
     DIRECTION,
@@ -56,7 +57,7 @@ _OF_A_DOMAIN: tuple[Service, ...] = (
         "light",
         "turn_on",
         "Turn on a light, dim it, or change its colour",
-        (BRIGHTNESS, COLOR, COLOR_TEMP),
+        (BRIGHTNESS, BRIGHTNESS_STEP, COLOR, COLOR_TEMP),
         groups=True,
     ),
     Service("light", "turn_off", "Turn off a light", groups=True),
@@ -67,6 +68,8 @@ _OF_A_DOMAIN: tuple[Service, ...] = (
     Service("fan", "turn_on", "Turn on a fan", features=32, groups=True),
     Service("fan", "turn_off", "Turn off a fan", features=16, groups=True),
     Service("fan", "set_percentage", "Set the speed of a fan", (FAN_SPEED,), features=1, groups=True),
+    Service("fan", "increase_speed", "Make a fan faster", features=1, groups=True),
+    Service("fan", "decrease_speed", "Make a fan slower", features=1, groups=True),
     Service("fan", "oscillate", "Let a fan swing, or not", (OSCILLATING,), features=2),
     Service("fan", "set_direction", "Set the direction of a fan", (DIRECTION,), features=4),
     Service(
@@ -146,6 +149,8 @@ _OF_A_DOMAIN: tuple[Service, ...] = (
     Service("media_player", "media_next_track", "Go to the next track", features=32),
     Service("media_player", "media_previous_track", "Go to the previous track", features=16),
     Service("media_player", "volume_set", "Set the volume", (VOLUME,), features=4, groups=True),
+    Service("media_player", "volume_up", "Make it louder", features=1024, or_features=4, groups=True),
+    Service("media_player", "volume_down", "Make it quieter", features=1024, or_features=4, groups=True),
     Service("media_player", "volume_mute", "Mute, or unmute", (MUTED,), features=8, groups=True),
     Service(
         "media_player",

@@ -229,6 +229,8 @@ class Service:
     parameters: tuple[Parameter, ...] = ()
     # The bits of supported_features without which the device cannot do this.
     features: int = 0
+    # Others that do as well.
+    or_features: int = 0
     # Whether an area, a floor or the whole house can be meant.
     groups: bool = False
     # The service of Home Assistant behind this one, and what it is always given, where the model's word is another.
@@ -254,7 +256,9 @@ class Service:
         if device.domain != self.domain:
             return False
         features = device.attributes.get("supported_features")
-        if self.features and isinstance(features, int) and features & self.features != self.features:
+        if isinstance(features, int) and not any(
+            features & bits == bits for bits in (self.features, self.or_features or self.features)
+        ):
             return False
         return all(parameter.supported(device) for parameter in self.parameters if parameter.required)
 

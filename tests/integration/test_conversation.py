@@ -64,6 +64,7 @@ async def test_a_command(hass: HomeAssistant, entry: MockConfigEntry, server: Ch
         "light.turn_off",
         "switch.turn_on",
         "switch.turn_off",
+        "homeassistant.turn_off",
     ]
     assert "light.safe_light" not in str(request)
 

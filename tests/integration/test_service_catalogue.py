@@ -19,7 +19,9 @@ from custom_components.home_llm.service_catalogue import (
 )
 
 DIMMABLE = Device("light.a", "A", "off", {"supported_color_modes": ["color_temp"]})
+LAMP = Device("light.c", "C", "off", {"supported_color_modes": ["onoff"]})
 PLAYER = Device("media_player.a", "A", "on", {"supported_features": 4})
+STEP_TO_RED = {"brightness_step_pct": 10, "color_name": "red"}
 COLORED = Device("light.b", "B", "on", {"supported_color_modes": ["hs", "color_temp"]})
 FAN = Device("fan.a", "A", "on", {"supported_features": 6})
 NUMBER = Device("number.a", "A", "1", {"min": 0, "max": 10})
@@ -75,6 +77,10 @@ def test_the_catalogue_holds_nothing_twice_and_nothing_dangerous() -> None:
         ("light.turn_on", DIMMABLE, {"brightness": 1}, {"brightness_pct": 1}),
         ("light.turn_on", DIMMABLE, {"brightness": "40%"}, {"brightness_pct": 40}),
         ("light.turn_on", DIMMABLE, {"brightness": 40.0}, {"brightness_pct": 40}),
+        ("light.turn_on", DIMMABLE, {"brightness_step": -20}, {"brightness_step_pct": -20}),
+        ("light.turn_on", COLORED, {"brightness_step": "10%", "color": "red"}, STEP_TO_RED),
+        ("media_player.volume_up", PLAYER, {}, {}),
+        ("fan.decrease_speed", Device("fan.b", "B", "on", {"supported_features": 1}), {}, {}),
         ("media_player.volume_set", PLAYER, {"volume": 35}, {"volume_level": 0.35}),
         ("media_player.volume_set", PLAYER, {"volume": 100}, {"volume_level": 1.0}),
         ("climate.set_temperature", HEATER, {"temperature": 20.5}, {"temperature": 20.5}),
@@ -105,6 +111,10 @@ def test_arguments_in_the_units_of_home_assistant(
     ("name", "device", "arguments", "parameter"),
     [
         ("light.turn_on", DIMMABLE, {"brightness": 101}, "brightness"),
+        ("light.turn_on", DIMMABLE, {"brightness_step": -101}, "brightness_step"),
+        ("light.turn_on", DIMMABLE, {"brightness_step": 10, "brightness": 40}, "brightness_step"),
+        ("light.turn_on", LAMP, {"brightness_step": 10}, "brightness_step"),
+        ("media_player.volume_up", PLAYER, {"volume": 10}, "volume"),
         ("light.turn_on", DIMMABLE, {"brightness": -1}, "brightness"),
         ("light.turn_on", DIMMABLE, {"brightness": 40.5}, "brightness"),
         ("light.turn_on", DIMMABLE, {"brightness": "bright"}, "brightness"),
@@ -155,6 +165,25 @@ def test_devices_are_offered_only_what_they_can_do() -> None:
         "cover.close_cover_tilt": ["cover.unknown"],
         "cover.set_cover_tilt_position": ["cover.unknown"],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "can"),
+    [
+        ("media_player.volume_up", 1024, True),
+        ("media_player.volume_up", 4, True),
+        ("media_player.volume_down", 1028, True),
+        ("media_player.volume_down", 8, False),
+        ("media_player.volume_set", 1024, False),
+        ("fan.increase_speed", 1, True),
+        ("fan.increase_speed", 48, False),
+        ("lock.lock", 0, True),
+    ],
+)
+def test_features(name: str, features: int, can: bool) -> None:
+    """A step of the volume is possible where it has steps or can be set; the others need what they name."""
+    device = Device(f"{name.partition('.')[0]}.a", "A", "on", {"supported_features": features})
+    assert service(name).supported(device) is can
 
 
 def test_everything_off() -> None:
