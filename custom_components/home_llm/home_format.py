@@ -26,6 +26,8 @@ NO_DEVICES_PROMPT = (
 
 MAX_NAME_LENGTH = 60
 
+# Aliases in the line of a device.
+MAX_ALIASES = 3
 # Most targets that one call leaves out.
 MAX_EXCEPTIONS = 4
 
@@ -70,8 +72,8 @@ def line_order(device: Device) -> tuple[int, str]:
 
 
 def render_device(device: Device) -> str:
-    """Return the line of a device: entity_id 'name' = state;attributes."""
-    line = f"{device.entity_id} '{clean(device.name)}'"
+    """Return the line of a device: entity_id 'name, alias' = state;attributes."""
+    line = f"{device.entity_id} '{', '.join(_names(device))}'"
     parts = [] if device.domain in STATELESS_DOMAINS else [_state(device), *_attributes(device)]
     if device.area and clean(device.area).casefold() not in clean(device.name).casefold():
         parts.append(f"area={clean(device.area)}")
@@ -163,6 +165,15 @@ def _group(group: Group) -> str:
     told = group.target.partition(".")[2].replace("_", " ")
     names = [clean(name) for name in group.names if clean(name).casefold() != told]
     return f"{group.target} '{', '.join(names)}'" if names else group.target
+
+
+def _names(device: Device) -> list[str]:
+    """Return the name of a device and the first of its aliases."""
+    names: dict[str, str] = {}
+    for name in (device.name, *device.names):
+        names.setdefault(clean(name).casefold(), clean(name))
+    first, *others = names.values()
+    return [first, *filter(None, others)][: 1 + MAX_ALIASES]
 
 
 def _state(device: Device) -> str:

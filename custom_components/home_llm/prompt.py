@@ -162,8 +162,8 @@ async def async_variables(hass: HomeAssistant, options: PromptOptions, situation
 
 
 def _lines(device: Device, aliases: Sequence[str]) -> list[str]:
-    """Return the line of a device, and one more for each of its other names."""
-    return [render_device(device), *(render_device(replace(device, name=alias)) for alias in aliases)]
+    """Return the line of a device with its name alone, and one more for each of its other names."""
+    return [render_device(replace(device, name=name, names=())) for name in (device.name, *aliases)]
 
 
 def _response_examples(options: PromptOptions, situation: Situation, limit: int) -> list[dict[str, Any]]:

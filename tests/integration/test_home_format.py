@@ -84,6 +84,8 @@ def test_an_empty_house() -> None:
         (Device("light.a", "Lamp", "on", area="Garden"), "light.a 'Lamp' = on;area=Garden"),
         (Device("light.a", "Garden Lamp", "on", area="garden"), "light.a 'Garden Lamp' = on"),
         (Device("scene.a", "Movie", "x", area="Den"), "scene.a 'Movie' = area=Den"),
+        (Device("light.a", "A", "on", names=("A", "Bob's", "C", "D", "E")), "light.a 'A, Bob\u2019s, C, D' = on"),
+        (Device("light.a", "A", "on", names=("Lamp", "a", "lamp", " ")), "light.a 'A, Lamp' = on"),
     ],
 )
 def test_device_lines(device: Device, line: str) -> None:

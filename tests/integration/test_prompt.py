@@ -101,8 +101,8 @@ async def test_all_variables(hass: HomeAssistant, server: ChatServer, freezer: F
     assert prompt == (
         "Anna|test home|en|14:05|2026-11-20|Kitchen|Ground Floor|"
         "light.turn_on, light.turn_off, switch.turn_on, switch.turn_off, homeassistant.turn_off|"
-        "light.turn_on(brightness,brightness_step,except), light.turn_off(except), switch.turn_on(), switch.turn_off(), "
-        "homeassistant.turn_off(except)\n"
+        "light.turn_on(brightness,brightness_step,except), light.turn_off(except), switch.turn_on(), "
+        "switch.turn_off(), homeassistant.turn_off(except)\n"
         "light.kitchen_light/Kitchen Light/['Big Lamp']/off/[]/Kitchen/Ground Floor/light\n"
         "light.attic_light 'Attic Light' = unavailable\n"
         "light.bedroom_light 'Bedroom Light' = off\n"
