@@ -101,16 +101,20 @@ def render_house(devices: Iterable[Device], late: Iterable[Device] = (), *, serv
 
 
 def render_groups(devices: Iterable[Device]) -> list[str]:
-    """Return a line of areas, which begins with the whole house, and one of floors, as far as they can be called on."""
+    """Return a line of areas, which begins with the whole house, and one of floors, as far as they can be called on.
+
+    A floor tells its areas, as far as these are told.
+    """
     devices = list(devices)
     callable_on = {target for service in offered_services(devices) for target in offered_targets(service, devices)}
-    groups = sorted({group for device in devices for group in device.groups}, key=lambda group: group.target)
+    groups = {group.target: group for device in devices for group in device.groups if group.target in callable_on}
+    areas, floors = ([target for target in sorted(groups) if target.startswith(kind)] for kind in ("area.", "floor."))
     lines: list[str] = []
-    for kind, title in (("area", "Areas"), ("floor", "Floors")):
-        of_kind = [group for group in groups if group.target in callable_on and group.target.startswith(f"{kind}.")]
-        told = [ALL] if kind == "area" and ALL in callable_on else []
-        if told := [*told, *(_group(group) for group in of_kind)]:
-            lines.append(f"{title}: {', '.join(told)}")
+    if told := [*([ALL] if ALL in callable_on else []), *(_group(groups[target]) for target in areas)]:
+        lines.append(f"Areas: {', '.join(told)}")
+    if floors:
+        told = [_floor(groups[floor], [area for area in areas if _is_on(area, floor, devices)]) for floor in floors]
+        lines.append(f"Floors: {', '.join(told)}")
     return lines
 
 
@@ -158,6 +162,16 @@ def _tool(service: Service, devices: Sequence[Device]) -> dict[str, Any]:
             },
         },
     }
+
+
+def _floor(floor: Group, areas: Sequence[str]) -> str:
+    """Return a floor with the areas on it."""
+    return f"{_group(floor)} ({', '.join(areas)})" if areas else _group(floor)
+
+
+def _is_on(area: str, floor: str, devices: Iterable[Device]) -> bool:
+    """Return whether an area is on a floor."""
+    return any({area, floor} <= {group.target for group in device.groups} for device in devices)
 
 
 def _group(group: Group) -> str:

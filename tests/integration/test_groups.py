@@ -45,8 +45,8 @@ async def test_the_prompt_and_the_tools(hass: HomeAssistant, entry: MockConfigEn
     request = server.requests[0]
     prompt = request["messages"][0]["content"]
     assert (
-        "\nAreas: all, area.bedroom, area.kitchen 'Galley'\nFloors: floor.ground_floor 'Downstairs'\nDevices:\n"
-        in prompt
+        "\nAreas: all, area.bedroom, area.kitchen 'Galley'\n"
+        "Floors: floor.ground_floor 'Downstairs' (area.bedroom, area.kitchen)\nDevices:\n" in prompt
     )
     targets = {
         tool["function"]["name"]: tool["function"]["parameters"]["properties"]["entity_id"]["enum"]

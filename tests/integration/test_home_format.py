@@ -177,9 +177,24 @@ def test_areas_and_floors() -> None:
     sensor = replace(SENSOR, groups=(cellar, ground))
     assert render_house([lamp, sensor]).splitlines()[1:3] == [
         "Areas: all, area.kitchen 'Bob\u2019s galley'",
-        "Floors: floor.ground",
+        "Floors: floor.ground (area.kitchen)",
     ]
     assert "area" not in render_house([sensor])
+
+
+def test_floors_tell_their_areas() -> None:
+    """Each floor names the areas of it that can be called on, in the order of their line."""
+    areas = {name: Group(f"area.{name}", (name.title(),)) for name in ("attic", "bath", "den")}
+    floors = {name: Group(f"floor.{name}", (name.title(), f"The {name}")) for name in ("down", "up")}
+    where = {"bath": "up", "attic": "up", "den": "down"}
+    lamps = [Device(f"light.{area}", area, "on", groups=(areas[area], floors[floor])) for area, floor in where.items()]
+    assert render_house([*lamps, Device("light.loose", "Loose", "on")]).splitlines()[1:3] == [
+        "Areas: all, area.attic, area.bath, area.den",
+        "Floors: floor.down 'The down' (area.den), floor.up 'The up' (area.attic, area.bath)",
+    ]
+    # An area whose id no call can hold is in no line.
+    alone = Device("light.a", "A", "on", groups=(floors["up"],))
+    assert render_house([alone]).splitlines()[2] == "Floors: floor.up 'The up'"
 
 
 def test_the_whole_house_is_told_only_where_it_can_be_called() -> None:
