@@ -134,7 +134,9 @@ def build_tools(devices: Iterable[Device]) -> list[dict[str, Any]]:
 
 def _tool(service: Service, devices: Sequence[Device]) -> dict[str, Any]:
     """Return one OpenAI tool; its first property is the entity, as the grammar wants it."""
-    properties: dict[str, Any] = {"entity_id": {"type": "string", "enum": offered_targets(service, devices)}}
+    targets = offered_targets(service, devices)
+    properties: dict[str, Any] = {"entity_id": {"type": "string", "enum": targets}}
+    rules: dict[str, Any] = {}
     required = ["entity_id"]
     for parameter in service.parameters:
         if able := [device for device in devices if parameter.supported(device)]:
@@ -149,6 +151,10 @@ def _tool(service: Service, devices: Sequence[Device]) -> dict[str, Any]:
             "maxItems": MAX_EXCEPTIONS,
             "description": "What is left out of an area, a floor or all",
         }
+        single = {device.entity_id for device in devices}
+        groups = [target for target in targets if target not in single]
+        # Of a single device nothing can be left out.
+        rules = {"dependentSchemas": {EXCEPT: {"properties": {"entity_id": {"enum": groups}}}}}
     return {
         "type": "function",
         "function": {
@@ -159,6 +165,7 @@ def _tool(service: Service, devices: Sequence[Device]) -> dict[str, Any]:
                 "properties": properties,
                 "required": required,
                 "additionalProperties": False,
+                **rules,
             },
         },
     }

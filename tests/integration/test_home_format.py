@@ -149,7 +149,11 @@ def test_tools() -> None:
 def test_exceptions() -> None:
     """A group can be called on without some of it, which is the last argument; one device has nothing to leave out."""
     lamps = [replace(lamp, groups=(Group("area.den", ("Den",)),)) for lamp in (KITCHEN, BEDROOM)]
-    assert build_tools(lamps)[1]["function"]["parameters"]["properties"] == {
+    parameters = build_tools(lamps)[1]["function"]["parameters"]
+    # Of a single device nothing can be left out.
+    groups = {"properties": {"entity_id": {"enum": ["area.den", "all"]}}}
+    assert parameters["dependentSchemas"] == {"except": groups}
+    assert parameters["properties"] == {
         "entity_id": {"type": "string", "enum": ["light.bedroom", "light.kitchen", "area.den", "all"]},
         "except": {
             "type": "array",

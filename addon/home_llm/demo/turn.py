@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from home_llm.chat import Chat, ChatRequest, Finish, Limits, Message, Text, Tool, ToolCall
-from home_llm.demo.house import SERVICES, House
+from home_llm.demo.house import ALL, EXCEPT, FLOORS, SERVICES, Device, House, group_targets, target
 from home_llm.llama import SamplingParameters
 
 _PERSONA = (
@@ -19,6 +19,12 @@ _EXAMPLES = (
     ("turn on the bedroom fan", "fan.turn_on(fan.bedroom_fan)", "Turning on the Bedroom Fan."),
     ("open the bedroom blind", "cover.open_cover(cover.bedroom_blind)", "Opening the Bedroom Blind."),
     ("close the bedroom blind", "cover.close_cover(cover.bedroom_blind)", "Closing the Bedroom Blind."),
+    ("turn off the lights in the bedroom", "light.turn_off(area.bedroom)", "Turning off the lights in the Bedroom."),
+    (
+        "switch off everything upstairs except the bathroom",
+        'homeassistant.turn_off(floor.upstairs, except=["area.bathroom"])',
+        "Turning off everything Upstairs but the Bathroom.",
+    ),
     ("lock the front door", "lock.lock(lock.front_door)", "Locking the Front Door."),
     ("unlock the front door", "lock.unlock(lock.front_door)", "Unlocking the Front Door."),
     ("switch off the coffee maker", "switch.turn_off(switch.coffee_maker)", "Turning off the Coffee Maker."),
@@ -70,8 +76,7 @@ def take_turn(chat: Chat, house: House, command: str) -> Turn:
 
 def request(house: House, command: str) -> ChatRequest:
     """Return the request in the compact home format."""
-    lines = [f"{d.entity_id} '{d.name}' = {d.shown_state}" for d in house.devices.values()]
-    prompt = "\n".join([_PERSONA, f"Services: {', '.join(house.services())}", "Devices:", *lines])
+    prompt = "\n".join([_PERSONA, *describe(house)])
     messages = [Message("system", prompt)]
     for asked, call, said in _EXAMPLES:
         messages += [Message("user", asked), Message("assistant", f"{call}\n{said}")]
@@ -85,9 +90,34 @@ def request(house: House, command: str) -> ChatRequest:
     )
 
 
+def describe(house: House) -> list[str]:
+    """Return the lines that tell a model of the house."""
+    areas = [group for group in group_targets(house.devices.values()) if group.startswith("area.")]
+    floors = [
+        f"{target('floor', floor)} ({', '.join(target('area', area) for area in inside)})"
+        for floor, inside in FLOORS.items()
+    ]
+    return [
+        f"Services: {', '.join(house.services())}",
+        f"Areas: {', '.join([ALL, *areas])}",
+        f"Floors: {', '.join(floors)}",
+        "Devices:",
+        *(_line(device) for device in house.devices.values()),
+    ]
+
+
+def _line(device: Device) -> str:
+    place = "" if device.area in device.name else f";area={device.area}"
+    return f"{device.entity_id} '{device.name}' = {device.shown_state}{place}"
+
+
 def _tool(name: str, house: House) -> Tool:
     service = SERVICES[name]
-    entities = [device.entity_id for device in house.services()[name]]
-    properties: dict[str, Any] = {"entity_id": {"type": "string", "enum": entities}, **service.parameters}
+    properties: dict[str, Any] = {"entity_id": {"type": "string", "enum": house.targets(name)}, **service.parameters}
     parameters = {"type": "object", "properties": properties, "required": ["entity_id", *service.required]}
+    if exceptions := house.exceptions(name):
+        items = {"type": "string", "enum": exceptions}
+        properties[EXCEPT] = {"type": "array", "items": items, "minItems": 1, "maxItems": 4}
+        groups = [on for on in house.targets(name) if on not in house.devices]
+        parameters["dependentSchemas"] = {EXCEPT: {"properties": {"entity_id": {"enum": groups}}}}
     return Tool(name, parameters=parameters)

@@ -38,6 +38,7 @@ TOOLS = (
                 },
             },
             "required": ["entity_id"],
+            "dependentSchemas": {"except": {"properties": {"entity_id": {"enum": ["floor.downstairs", "all"]}}}},
         },
     ),
     Tool(
@@ -77,6 +78,8 @@ HOME = [
     ("light.turn_off(all)\nAll is dark.", True, True),
     ('light.turn_off(floor.downstairs, except=["area.hall"])', True, True),
     ('light.turn_off(all, except=["area.hall", "light.kitchen"])\nlock.lock(lock.door)\nDone.', True, True),
+    ("light.turn_off(light.kitchen)", True, True),
+    ('light.turn_off(light.kitchen, except=["area.hall"])', False, False),
     ("light.turn_off(all, except=[])", False, False),
     ('light.turn_off(all, except=["area.attic"])', False, False),
     ('light.turn_off(all, except=["area.hall", "area.hall", "area.hall"])', False, False),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from home_llm.chat.markups.cursor import Cursor, MalformedError
-from home_llm.chat.markups.lark import MAX_CALLS, Binding, escaped, property_rule
+from home_llm.chat.markups.lark import MAX_CALLS, Binding, escaped, one_of, property_rule
 from home_llm.chat.vocabulary import Text, Tool, ToolCall
 
 _BARE = re.compile(r"[^\s,()\"=]+")
@@ -203,24 +203,42 @@ def _value(value: Any) -> str:
 
 
 def line_rule(index: int, tool: Tool) -> str:
-    """Return the Lark rule of one tool's calls."""
+    """Return the Lark rule of one tool's calls.
+
+    Where `dependentSchemas` says that an argument goes only with some values of the first one, it is written only
+    behind these; of several such arguments a call has one.
+    """
     properties: dict[str, Any] = tool.parameters.get("properties", {})
-    required = tool.parameters.get("required", ())
-    parts = [json.dumps(f"{tool.name}(", ensure_ascii=False)]
+    required = set(tool.parameters.get("required", ()))
+    first = first_parameter(tool)
+    narrowed = {
+        name: schema["properties"][first]
+        for name, schema in tool.parameters.get("dependentSchemas", {}).items()
+        if name in properties and "enum" in schema.get("properties", {}).get(first, {})
+    }
+    forms = [_arguments_rule({name: properties[name] for name in properties if name not in narrowed}, required, tool)]
+    for argument, schema in narrowed.items():
+        kept = {name: properties[name] for name in properties if name == argument or name not in narrowed}
+        kept[str(first)] = {**properties[str(first)], **schema}
+        forms.append(_arguments_rule(kept, {*required, argument}, tool))
+    body = forms[0] if len(forms) == 1 else one_of(forms)
+    return f'call_{index}: {json.dumps(f"{tool.name}(", ensure_ascii=False)} {body} ")"'
+
+
+def _arguments_rule(properties: dict[str, Any], required: set[str], tool: Tool) -> str:
+    """Return what stands between the parentheses of a call, as a part of a rule."""
+    parts = []
     for position, (name, schema) in enumerate(properties.items()):
         if position == 0:
             enum = schema.get("enum", ())
             bare = enum and all(isinstance(value, str) and _BARE.fullmatch(value) for value in enum)
-            value = (
-                "(" + " | ".join(json.dumps(value, ensure_ascii=False) for value in enum) + ")"
-                if bare
-                else property_rule(schema, tool)
+            parts.append(
+                one_of(json.dumps(value, ensure_ascii=False) for value in enum) if bare else property_rule(schema, tool)
             )
-            parts.append(value)
         else:
             argument = f"{json.dumps(f', {name}=', ensure_ascii=False)} {property_rule(schema, tool)}"
             parts.append(argument if name in required else f"({argument})?")
-    return f'call_{index}: {" ".join(parts)} ")"'
+    return " ".join(parts)
 
 
 def _read_arguments(text: str, first: str | None) -> dict[str, Any] | None:
