@@ -18,6 +18,7 @@ from .entity_budget import Kept, Moment, choose, default_budget
 from .errors import AgentError
 from .example_files import async_examples
 from .exposure import async_exposed_devices
+from .home_format import render_groups
 from .home_services import HomeServicesAPI, HomeServicesInstance
 from .house_objects import async_area_of, async_prompt_devices
 from .prompt import (
@@ -129,9 +130,8 @@ async def _async_situation(hass: HomeAssistant, agent: Agent, asked: Asked) -> t
     if options.mode is ToolMode.HOME:
         if not agent.server.has_home_services:
             raise AgentError("home_mode_unsupported")
-        home: HomeServicesInstance = await HomeServicesAPI(hass, pick, turn=asked.turn).async_get_api_instance(
-            asked.context
-        )
+        api = HomeServicesAPI(hass, pick, turn=asked.turn, dialect=options.dialect)
+        home: HomeServicesInstance = await api.async_get_api_instance(asked.context)
         instance, tools, kept = home, home.openai_tools, home.kept
     else:
         instance = await _async_assist(hass, agent.data, asked.context)
@@ -170,7 +170,8 @@ def _budget(options: PromptOptions, context_size: int | None) -> Callable[[Seque
         if options.house_tokens is not None:
             return options.house_tokens
         services = ", ".join(service.name for service in offered_services(devices))
-        spent = estimate_tokens(options.template + options.words("en") + services)
+        groups = "".join(render_groups(devices))
+        spent = estimate_tokens(options.template + options.words("en") + services + groups)
         return default_budget(context_size, options.max_tokens, spent + _EXAMPLE_TOKENS * options.examples)
 
     return budget

@@ -36,6 +36,18 @@ async def assist_deltas(
                     yield {"tool_calls": [call]}
 
 
+async def calls_first(events: AsyncIterator[ChatEvent]) -> AsyncGenerator[ChatEvent]:
+    """Pass an answer on with its words last: the older Home models say that they have done it, and then do it."""
+    said: list[TextDelta] = []
+    async for event in events:
+        if isinstance(event, TextDelta):
+            said.append(event)
+        else:
+            yield event
+    for event in said:
+        yield event
+
+
 async def home_deltas(
     events: AsyncIterator[ChatEvent], chat_log: conversation.ChatLog, done: str
 ) -> AsyncGenerator[conversation.AssistantContentDeltaDict]:

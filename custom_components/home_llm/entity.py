@@ -27,7 +27,7 @@ from .const import (
     ToolMode,
 )
 from .coordinator import HomeLlmConfigEntry, HomeLlmCoordinator
-from .deltas import assist_deltas, home_deltas, latest_results
+from .deltas import assist_deltas, calls_first, home_deltas, latest_results
 from .entity_budget import ANSWER_SHARE, HISTORY_SHARE
 from .errors import AgentError, api_errors
 from .history import HistoryLimits
@@ -37,6 +37,7 @@ from .prompt import Prompt
 from .speech import async_done
 from .spoken import spoken_events
 from .tokens import MESSAGE_TOKENS, estimate_tokens
+from .trained import Dialect
 
 
 @dataclass
@@ -136,7 +137,8 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
                 aclosing(spoken_events(events)) as spoken,
             ):
                 if isinstance(chat_log.llm_api, HomeServicesInstance):
-                    deltas = home_deltas(spoken, chat_log, done)
+                    older = chat_log.llm_api.dialect is not Dialect.COMPACT
+                    deltas = home_deltas(calls_first(spoken) if older else spoken, chat_log, done)
                 else:
                     deltas = assist_deltas(spoken, plan.names.inbound, chat_log)
                 async with aclosing(deltas) as stream:
@@ -180,7 +182,7 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
         if isinstance(api, HomeServicesInstance):
             if api.openai_tools:
                 request["tools"] = api.openai_tools
-                request["home_llm"] = {"tool_markup": "home", "render_tools": False}
+                request["home_llm"] = {"tool_markup": api.dialect.value, "render_tools": False}
             known = {tool["function"]["name"] for tool in api.openai_tools}
             plan.keep_call = lambda call: call.tool_name in known
         elif api is not None and api.tools:

@@ -20,9 +20,11 @@ from .exposure import async_exposed_devices
 from .home_format import build_tools, clean, render_house
 from .home_timers import async_timer_tools
 from .near_miss import Doubt
+from .older_format import build_older_tools, in_our_units, render_older_house
 from .service_catalogue import CATALOGUE, Service
 from .service_types import EXCEPT, Device
 from .speech import async_error_sentence, async_sentence
+from .trained import Dialect
 from .trust import guarded, question_key
 
 __all__ = [
@@ -43,6 +45,7 @@ class HomeServicesInstance(llm.APIInstance):
 
     openai_tools: list[dict[str, Any]] = field(default_factory=list)
     kept: Kept = field(default_factory=lambda: Kept([], [], 0))
+    dialect: Dialect = Dialect.COMPACT
 
 
 class HomeServicesAPI(llm.API):
@@ -58,28 +61,40 @@ class HomeServicesAPI(llm.API):
         choose: Callable[[list[Device]], Kept] | None = None,
         *,
         turn: Turn | None = None,
+        dialect: Dialect = Dialect.COMPACT,
     ) -> None:
         """Name the API, and take what chooses the devices where not all of them fit.
 
-        Without a turn nothing can be asked, and what has to be asked first is refused.
+        Without a turn nothing can be asked, and what has to be asked first is refused. The dialect is the model's.
         """
         super().__init__(hass=hass, id=API_ID, name="Home services")
         self._choose = choose or (lambda devices: Kept(devices, [], 0))
         self.turn = turn or Turn()
+        self._dialect = dialect
 
     @override
     async def async_get_api_instance(self, llm_context: llm.LLMContext) -> HomeServicesInstance:
         """Describe the house as it is now."""
         kept = self._choose(async_exposed_devices(self.hass, llm_context.assistant))
         devices = kept.devices
-        timers = async_timer_tools(self.hass, llm_context)
+        older = self._dialect is not Dialect.COMPACT
+        # The older models know nothing of a satellite's timers.
+        timers = [] if older else async_timer_tools(self.hass, llm_context)
+        if older:
+            prompt = render_older_house(kept.core, kept.late, self._dialect)
+            openai_tools = build_older_tools(devices, self._dialect)
+        else:
+            prompt = render_house(kept.core, kept.late, services=[tool.name for tool in timers])
+            openai_tools = [*build_tools(devices), *(tool.as_openai for tool in timers)]
+        services = (HomeServiceTool(service, self.turn, older=older) for service in CATALOGUE)
         return HomeServicesInstance(
             api=self,
-            api_prompt=render_house(kept.core, kept.late, services=[tool.name for tool in timers]),
+            api_prompt=prompt,
             llm_context=llm_context,
-            tools=[*(HomeServiceTool(service, self.turn) for service in CATALOGUE), *timers, GetDateTimeTool()],
-            openai_tools=[*build_tools(devices), *(tool.as_openai for tool in timers)],
+            tools=[*services, *timers, GetDateTimeTool()],
+            openai_tools=openai_tools,
             kept=kept,
+            dialect=self._dialect,
         )
 
 
@@ -89,10 +104,14 @@ class HomeServiceTool(AskingTool):
     integration = DOMAIN
     annotations = llm.ToolAnnotations(open_world=False)
 
-    def __init__(self, service: Service, turn: Turn) -> None:
-        """Wrap a service of the catalogue, which also holds the rules of its arguments."""
+    def __init__(self, service: Service, turn: Turn, *, older: bool = False) -> None:
+        """Wrap a service of the catalogue, which also holds the rules of its arguments.
+
+        An older model says them in units of its own.
+        """
         self.service = service
         self.turn = turn
+        self._older = older
         self.name = service.name
         self.description = service.description
 
@@ -101,7 +120,8 @@ class HomeServiceTool(AskingTool):
         self, hass: HomeAssistant, tool_input: llm.ToolInput, llm_context: llm.LLMContext
     ) -> llm.ToolResult:
         """Call the service; a refusal is a result in words that the assistant can speak."""
-        return await self._async_call(hass, tool_input.tool_args, llm_context, agreed=False)
+        arguments = in_our_units(tool_input.tool_args) if self._older else tool_input.tool_args
+        return await self._async_call(hass, arguments, llm_context, agreed=False)
 
     async def _async_call(
         self, hass: HomeAssistant, arguments: dict[str, Any], llm_context: llm.LLMContext, *, agreed: bool

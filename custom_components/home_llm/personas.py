@@ -1,4 +1,4 @@
-"""Who the assistant is, in five languages, and which models know these words from their training.
+"""Who the assistant is, in five languages.
 
 Free of Home Assistant. The English personas, and Al in German, French and Spanish, are word for word what the Home
 models were trained with, so they are not to be polished.
@@ -6,7 +6,6 @@ models were trained with, so they are not to be polished.
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 
 
@@ -17,14 +16,6 @@ class Persona(StrEnum):
     AL = "al"
     BLACKBEARD = "blackbeard"
     ROBO = "robo"
-
-
-class Training(StrEnum):
-    """Whether a model was trained to control a house from such a prompt."""
-
-    AUTO = "auto"
-    TUNED = "tuned"
-    UNTUNED = "untuned"
 
 
 _TEXTS: dict[Persona, dict[str, str]] = {
@@ -80,18 +71,8 @@ _TEXTS: dict[Persona, dict[str, str]] = {
     },
 }
 
-# The models that were fine-tuned on home-llm's prompts, whoever repackaged them: Home-3B-v3-GGUF, home-llama-3.2-3b.
-_TUNED = re.compile(r"(?<![a-z0-9])(home-(\d+b|llama|functiongemma|dolphin|smollm)|stablehome|tinyhome)", re.IGNORECASE)
-
 
 def persona_text(persona: Persona, language: str) -> str:
     """Return the words of a persona; the standard one has none of its own."""
     texts = _TEXTS.get(persona, {})
     return texts.get(language) or texts.get("en", "")
-
-
-def is_tuned(training: Training, model: str | None) -> bool:
-    """Return whether a model knows its prompt from its training, by its name where nobody says."""
-    if training is not Training.AUTO:
-        return training is Training.TUNED
-    return bool(model and _TUNED.search(model))

@@ -28,8 +28,9 @@ from .const import (
     ToolMode,
 )
 from .examples import DEFAULT_EXAMPLES
-from .personas import Persona, Training, is_tuned, persona_text
+from .personas import Persona, persona_text
 from .tool_formats import ToolFormat
+from .trained import Dialect, Training, dialect_of, is_tuned
 
 TEMPLATE = "{{ persona }}"
 # For models that read their tools from the prompt, and not from a chat template of their own.
@@ -46,6 +47,7 @@ class PromptOptions:
         template: the instructions, a Jinja template.
         tool_format: how tools are written by `tools` and `formatted_tools`.
         tuned: whether the model knows such prompts from its training.
+        dialect: the words of its training, with home services.
         examples: how many examples there are.
         language: of persona and examples; None for that of the speaker.
         tell_time: whether the prompt ends with the time.
@@ -60,6 +62,7 @@ class PromptOptions:
     template: str
     tool_format: ToolFormat
     tuned: bool
+    dialect: Dialect
     examples: int
     language: str | None
     tell_time: bool
@@ -73,7 +76,8 @@ class PromptOptions:
         """Read the options of an agent."""
         mode = ToolMode(data.get(CONF_TOOL_MODE, ToolMode.HOME))
         home = mode is ToolMode.HOME
-        tuned = is_tuned(Training(data.get(CONF_TRAINING, Training.AUTO)), model)
+        training = Training(data.get(CONF_TRAINING, Training.AUTO))
+        tuned = is_tuned(training, model)
         tool_format = ToolFormat(data.get(CONF_TOOL_FORMAT, ToolFormat.MINIMAL if home else ToolFormat.FULL))
         listed = not home and tool_format is not ToolFormat.FULL
         language = data.get(CONF_PROMPT_LANGUAGE)
@@ -83,6 +87,7 @@ class PromptOptions:
             template=data.get(CONF_PROMPT) or (TOOLS_TEMPLATE if listed else TEMPLATE),
             tool_format=tool_format,
             tuned=tuned,
+            dialect=dialect_of(training, model) if home else Dialect.COMPACT,
             examples=int(data.get(CONF_EXAMPLES, 0 if tuned or not (home or listed) else DEFAULT_EXAMPLES)),
             language=language if language in LANGUAGES else None,
             tell_time=bool(data.get(CONF_TELL_TIME, False)),

@@ -43,9 +43,10 @@ from .const import (
 )
 from .entity_budget import SMALLEST_BUDGET
 from .examples import MAX_EXAMPLES
-from .personas import Persona, Training
+from .personas import Persona
 from .prompt_options import PromptOptions
 from .tool_formats import ToolFormat
+from .trained import Training
 from .trust import DEFAULT_CONFIRM, Guarded
 
 SECTION_ADVANCED = "advanced"

@@ -29,7 +29,7 @@ async def test_a_template_that_fails(hass: HomeAssistant, server: ChatServer) ->
     assert server.requests == []
 
 
-@pytest.mark.parametrize("entity_id", ["light.safe_light", "light.unknown", "all", "", None, ["light.kitchen_light"]])
+@pytest.mark.parametrize("entity_id", ["light.safe_light", "light.unknown", "light.all", "", None, ["all"]])
 async def test_what_is_not_exposed_is_out_of_reach(
     hass: HomeAssistant, entry: MockConfigEntry, server: ChatServer, entity_id: Any
 ) -> None:

@@ -15,7 +15,7 @@ from homeassistant.helpers import floor_registry as fr
 from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser, async_mock_service
 
-from custom_components.home_llm.personas import Persona, Training, is_tuned, persona_text
+from custom_components.home_llm.personas import Persona, persona_text
 from custom_components.home_llm.tool_formats import ToolFormat
 from tests.integration.chat_server import ChatServer, answer, call
 from tests.integration.conftest import make_entry
@@ -194,35 +194,6 @@ async def test_a_language_that_we_do_not_have(hass: HomeAssistant, server: ChatS
     hass.config_entries.async_update_subentry(entry, subentry, data={**subentry.data, "prompt_language": "fr"})
     await hass.async_block_till_done()
     assert (await prompt_of(hass, server, language="nl")).startswith(persona_text(Persona.AL, "fr"))
-
-
-@pytest.mark.parametrize(
-    ("model", "training", "tuned"),
-    [
-        ("acon96/Home-3B-v3-GGUF", "auto", True),
-        ("home-llama-3.2-3b", "auto", True),
-        ("tinyhome-polish", "auto", True),
-        ("qwen3-4b", "auto", False),
-        ("home-assistant-qwen", "auto", False),
-        (None, "auto", False),
-        ("qwen3-4b", "tuned", True),
-        ("home-3b-v3", "untuned", False),
-    ],
-)
-def test_which_models_are_tuned(model: str | None, training: str, tuned: bool) -> None:
-    """Models are known by their names, and the user can say otherwise."""
-    assert is_tuned(Training(training), model) is tuned
-
-
-async def test_a_tuned_model_needs_no_examples(hass: HomeAssistant, server: ChatServer) -> None:
-    """A model that was trained for it gets persona, services and devices alone, as in its training."""
-    await set_up(hass, server, model="Home-3B-v3")
-    request = await ask(hass, server)
-    assert [message["role"] for message in request["messages"]] == ["system", "user"]
-    assert request["messages"][0]["content"].startswith(
-        "You are 'Al', a helpful AI Assistant that controls the devices in a house. Complete the following task as "
-        "instructed with the information provided only.\nServices: light.turn_on, "
-    )
 
 
 async def test_the_number_of_examples(hass: HomeAssistant, server: ChatServer) -> None:

@@ -37,12 +37,14 @@ def test_minimal() -> None:
     """Names and arguments like a function of Python, without the entity, described where the name says too little."""
     tools = {text.partition("(")[0]: text for text in format_tools([*build_tools(HOUSE), POSITION], ToolFormat.MINIMAL)}
     assert tools["climate.set_hvac_mode"] == "climate.set_hvac_mode(hvac_mode)"
-    assert tools["light.turn_on"] == "light.turn_on(brightness)"
+    assert tools["light.turn_on"] == "light.turn_on(brightness,brightness_step)"
     assert tools["light.turn_off"] == "light.turn_off()"
     assert tools["HassSetPosition"] == (
         "HassSetPosition(name,domain,area,position,mode) - Sets the position of a device"
     )
-    assert formatted_tools(build_tools(HOUSE)[:2], ToolFormat.MINIMAL) == "light.turn_on(brightness), light.turn_off()"
+    assert formatted_tools(build_tools(HOUSE)[:2], ToolFormat.MINIMAL) == (
+        "light.turn_on(brightness,brightness_step), light.turn_off()"
+    )
 
 
 def test_reduced() -> None:
