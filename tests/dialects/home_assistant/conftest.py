@@ -13,9 +13,9 @@ from server_process import ServerProcess
 if find_spec("pytest_homeassistant_custom_component"):
     from pytest_socket import enable_socket
 else:
-    from .plain import enable_socket, hass_fixture, socket_enabled_fixture
+    from .plain import custom_integrations_fixture, enable_socket, hass_fixture, socket_enabled_fixture
 
-    __all__ = ["hass_fixture", "socket_enabled_fixture"]
+    __all__ = ["custom_integrations_fixture", "hass_fixture", "socket_enabled_fixture"]
 
 LAMPS = ("Kitchen Light", "Bedroom Light", "Hall Light", "Attic Light")
 ENTITIES = tuple(f"light.{name.lower().replace(' ', '_')}" for name in LAMPS)

@@ -34,5 +34,10 @@ def socket_enabled_fixture() -> None:
     """Leave the network open, as it is without the helpers."""
 
 
+@pytest.fixture(name="enable_custom_integrations")
+def custom_integrations_fixture() -> None:
+    """Leave our integration to be found: it is looked for in the repository, whose package is imported already."""
+
+
 def enable_socket() -> None:
     """Leave the network open, as it is without the helpers."""
