@@ -79,7 +79,6 @@ class HomeLlmConfigFlow(LocalSteps, RemoteSteps, domain=DOMAIN):
             return self.async_create_entry(
                 title=self._discovered.name, data=self._discovered_data, subentries=first_agents(self._server)
             )
-        self._set_confirm_only()
         return self.async_show_form(
             step_id="hassio_confirm",
             description_placeholders={**self._placeholders, "addon": self._discovered.name},

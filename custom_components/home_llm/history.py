@@ -15,6 +15,9 @@ from homeassistant.helpers.json import json_dumps
 
 from .tokens import MESSAGE_TOKENS, estimate_tokens
 
+# What Home Assistant, from 2026.11 on, puts into the log where an agent said nothing.
+NO_ANSWER = "(no response)"
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryLimits:
@@ -31,7 +34,8 @@ class HistoryLimits:
 
 def recent_turns(content: Sequence[conversation.Content], limits: HistoryLimits) -> list[conversation.Content]:
     """Return the last turns of a conversation, whole, each beginning with what the user said."""
-    turns = _turns(content)
+    *turns, current = _turns(content) or [[]]
+    turns = [*(turn for turn in turns if _was_answered(turn)), current]
     start = 0
     for end in range(1, len(turns) + 1):
         # As every turn before has decided it, so that this one decides the same about what is left.
@@ -63,6 +67,15 @@ def _turns(content: Sequence[conversation.Content]) -> list[list[conversation.Co
             turns.append([])
         turns[-1].append(item)
     return turns
+
+
+def _was_answered(turn: Sequence[conversation.Content]) -> bool:
+    """Return whether something came of a turn.
+
+    Home Assistant writes some words into the place of an answer that never came, which a model would learn to say.
+    """
+    said = [item for item in turn if not isinstance(item, conversation.UserContent)]
+    return not (len(said) == 1 and isinstance(said[0], conversation.AssistantContent) and said[0].content == NO_ANSWER)
 
 
 def _fits(turns: Sequence[Sequence[conversation.Content]], limits: HistoryLimits) -> bool:

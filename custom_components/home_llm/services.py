@@ -11,7 +11,6 @@ from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, Supp
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers.chat_session import async_get_chat_session
 from homeassistant.helpers.service import async_get_config_entry
 
 from .client import HomeLlmResponseError
@@ -21,6 +20,7 @@ from .errors import AgentError, api_errors
 from .known_models import loaded_context, model_in_use
 from .measure import Answer, answers_of_turn
 from .server_routes import async_load_model
+from .sessions import async_session
 
 SERVICE_ASK = "ask"
 SERVICE_LOAD_MODEL = "load_model"
@@ -76,7 +76,7 @@ async def _async_ask(call: ServiceCall) -> ServiceResponse:
     began = time.monotonic()
     with (
         answers_of_turn() as answers,
-        async_get_chat_session(call.hass, call.data.get(ATTR_CONVERSATION_ID)) as session,
+        async_session(call.hass, call.data.get(ATTR_CONVERSATION_ID), call.context) as session,
         async_get_chat_log(call.hass, session) as chat_log,
     ):
         before = len(chat_log.content)

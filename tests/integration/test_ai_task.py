@@ -15,11 +15,11 @@ from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers import llm, selector
-from homeassistant.helpers.chat_session import async_get_chat_session
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.home_llm import pictures
 from custom_components.home_llm.ai_task_flow import default_task
+from custom_components.home_llm.sessions import async_session
 from custom_components.home_llm.structure import TaskRequest
 from tests.integration.chat_server import ChatServer, answer, call, error
 
@@ -199,7 +199,7 @@ async def attach(hass: HomeAssistant, *attachments: Attachment) -> Any:
     """Run a task with attachments, which Home Assistant has resolved already."""
     entity = hass.data[DATA_COMPONENT].get_entity(TASK)
     assert entity is not None
-    with async_get_chat_session(hass) as session:
+    with async_session(hass) as session:
         task = ai_task.GenDataTask("door", "Who is at the door?", attachments=list(attachments))
         return (await entity.internal_async_generate_data(session, task)).data
 

@@ -61,7 +61,6 @@ async def test_discovery(hass: HomeAssistant, server: ChatServer) -> None:
     assert result["description_placeholders"]["addon"] == "Home LLM"
     flow = hass.config_entries.flow.async_progress()[0]
     assert flow["context"]["title_placeholders"] == {"name": "Home LLM"}
-    assert flow["context"]["confirm_only"]
     assert flow["context"]["configuration_url"] == "homeassistant://config/app/abc_home_llm/info"
 
     result = await hass.config_entries.flow.async_configure(result["flow_id"], {})

@@ -11,12 +11,12 @@ from homeassistant.components.conversation.agent_manager import async_get_agent
 from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
 from homeassistant.core import Context, Event, HomeAssistant, ServiceCall
 from homeassistant.helpers import area_registry as ar
-from homeassistant.helpers import chat_session
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
 
 from custom_components.home_llm.const import DEFAULT_HISTORY_TURNS
 from custom_components.home_llm.home_format import DEFAULT_INSTRUCTIONS
+from custom_components.home_llm.sessions import async_session
 from tests.integration.chat_server import ChatServer, answer, call, chunk
 from tests.integration.conftest import make_entry
 from tests.integration.conversing import AGENT, KITCHEN, is_on, say, speech
@@ -341,7 +341,7 @@ async def test_the_sentence_is_streamed(hass: HomeAssistant, entry: MockConfigEn
         agent_id=AGENT,
     )
     with (
-        chat_session.async_get_chat_session(hass, None) as session,
+        async_session(hass) as session,
         conversation.async_get_chat_log(hass, session, user_input, chat_log_delta_listener=listen) as log,
     ):
         await agent._async_handle_message(user_input, log)

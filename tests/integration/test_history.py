@@ -7,7 +7,7 @@ from itertools import pairwise
 from homeassistant.components import conversation
 from homeassistant.helpers import llm
 
-from custom_components.home_llm.history import HistoryLimits, content_tokens, recent_turns
+from custom_components.home_llm.history import NO_ANSWER, HistoryLimits, content_tokens, recent_turns
 from custom_components.home_llm.tokens import estimate_tokens
 
 AGENT = "conversation.al"
@@ -37,6 +37,15 @@ def test_everything_that_fits() -> None:
     content = talk(3)
     assert recent_turns(content, HistoryLimits(10, 10_000)) == content
     assert recent_turns(content, HistoryLimits(3)) == content
+
+
+def test_a_turn_without_an_answer_is_forgotten() -> None:
+    """What Home Assistant writes where nobody answered is not shown to the model, and neither is what was said."""
+    lost = [conversation.UserContent("lost words"), conversation.AssistantContent(AGENT, NO_ANSWER)]
+    first, last = talk(1)[:-1], talk(0)
+    assert recent_turns([*first, *lost, *last], HistoryLimits(10)) == [*first, *last]
+    assert recent_turns([*first, *lost], HistoryLimits(10)) == [*first, *lost]
+    assert recent_turns([], HistoryLimits(10)) == []
 
 
 def test_only_the_current_sentence() -> None:
