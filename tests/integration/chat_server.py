@@ -15,7 +15,8 @@ from aiohttp import web
 class Answer:
     """What the server does with one chat request."""
 
-    parts: list[bytes] = field(default_factory=list)
+    # An event among the bytes is waited for before the rest is sent.
+    parts: list[bytes | asyncio.Event] = field(default_factory=list)
     status: int = 200
     content_type: str = "text/event-stream"
     headers: dict[str, str] = field(default_factory=dict)
@@ -57,12 +58,12 @@ def call(name: str, arguments: dict[str, Any], index: int = 0, call_id: str = ""
     )
 
 
-def answer(*parts: bytes | str, finish: str = "stop") -> Answer:
-    """Return a complete streamed answer: text, and chunks such as calls, in their order."""
+def answer(*parts: bytes | str | asyncio.Event, finish: str = "stop") -> Answer:
+    """Return a complete streamed answer: text, chunks such as calls, and what is waited for, in their order."""
     return Answer(
         [
             chunk({"role": "assistant", "content": None}),
-            *(part if isinstance(part, bytes) else chunk({"content": part}) for part in parts),
+            *(chunk({"content": part}) if isinstance(part, str) else part for part in parts),
             chunk({}, finish),
             event("[DONE]"),
         ]
@@ -227,7 +228,10 @@ class ChatServer:
         await response.prepare(request)
         try:
             for part in script.parts:
-                await response.write(part)
+                if isinstance(part, asyncio.Event):
+                    await part.wait()
+                else:
+                    await response.write(part)
             if script.hang:
                 await asyncio.sleep(60)
         except (asyncio.CancelledError, ConnectionError):
