@@ -22,11 +22,11 @@ from .const import CONF_CONFIRM, DOMAIN, LOGGER, SUBENTRY_CONVERSATION, ToolMode
 from .coordinator import HomeLlmConfigEntry
 from .deadline import turn_deadline
 from .entity import HomeLlmEntity
-from .house_issue import clear_dropped, report_dropped
 from .prompt import Prompt
 from .prompt_render import RENDERED_PROMPT, PromptContext
 from .speech import async_error_sentence
 from .spoken import asks_back
+from .tokens import estimate_tokens
 
 # The server decides how many answers it makes at once.
 PARALLEL_UPDATES = 0
@@ -91,7 +91,7 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
 
     async def async_will_remove_from_hass(self) -> None:
         """Take back what was reported about this agent."""
-        clear_dropped(self.hass, self.subentry)
+        self.coordinator.problems.house_forgotten(self.subentry)
         await super().async_will_remove_from_hass()
 
     @override
@@ -140,8 +140,12 @@ class HomeLlmConversationEntity(conversation.ConversationEntity, AbstractConvers
         said = [item.content for item in chat_log.content if isinstance(item, conversation.UserContent)]
         asked = Asked(context, " ".join(said[-2:]), tuple(self._recent), turn)
         prepared = await async_prepare_prompt(self.hass, self.agent, asked)
-        report_dropped(self.hass, self.subentry, prepared.situation.kept)
         prompt = prepared.prompt
+        if prepared.situation.kept.devices:
+            tokens = estimate_tokens(prompt.text)
+            self.coordinator.problems.house_told(
+                self.subentry, prepared.situation.kept, tokens, self.agent.context_size
+            )
         # Newer versions of Home Assistant would go on with the states of the first turn.
         chat_log.llm_api = None
         await chat_log.async_provide_llm_data(

@@ -19,19 +19,21 @@ from .const import (
     CROWDED_SHARE,
     DOMAIN,
     GONE_AFTER,
+    LOGGER,
     SUBENTRY_CONVERSATION,
     ToolMode,
 )
+from .entity_budget import Kept
 from .known_models import find_model
 from .refusal_words import is_context_refusal, is_tools_refusal
 from .usage import Usage
 
 CONTEXT_TOO_SMALL = "context_too_small"
 HOME_MODE_UNSUPPORTED = "home_mode_unsupported"
+HOUSE_TOO_BIG = "house_too_big"
 MODEL_FAILED = "model_failed"
 MODEL_MISSING = "model_missing"
 SERVER_GONE = "server_gone"
-TOO_MANY_ENTITIES = "too_many_entities"
 TOOLS_LOST = "tools_lost"
 
 
@@ -46,12 +48,31 @@ class _Kind:
 KINDS = {
     CONTEXT_TOO_SMALL: _Kind(fixable=False),
     HOME_MODE_UNSUPPORTED: _Kind(fixable=True),
+    HOUSE_TOO_BIG: _Kind(fixable=False, severity=ir.IssueSeverity.WARNING),
     MODEL_FAILED: _Kind(fixable=False),
     MODEL_MISSING: _Kind(fixable=True),
     SERVER_GONE: _Kind(fixable=True),
-    TOO_MANY_ENTITIES: _Kind(fixable=False, severity=ir.IssueSeverity.WARNING),
     TOOLS_LOST: _Kind(fixable=True),
 }
+
+
+@dataclass(slots=True)
+class _House:
+    """What the prompt of an agent tells of the house.
+
+    Attributes:
+        kept: how many devices are always told of, 0 where the agent does not choose.
+        total: of how many.
+        tokens: what the prompt takes.
+        context: how many tokens there can be.
+        crowded: whether it leaves little room for a conversation.
+    """
+
+    kept: int = 0
+    total: int = 0
+    tokens: int = 0
+    context: int | None = None
+    crowded: bool = False
 
 
 class Problems:
@@ -62,6 +83,7 @@ class Problems:
         self._hass = hass
         self._entry = entry
         self._gone_since: datetime | None = None
+        self._houses: dict[str, _House] = {}
 
     @callback
     def report(self, kind: str, agent: ConfigSubentry | None = None, **placeholders: str) -> None:
@@ -133,20 +155,59 @@ class Problems:
         self.clear(TOOLS_LOST, agent)
 
     @callback
+    def house_told(self, agent: ConfigSubentry, kept: Kept, tokens: int, context: int | None) -> None:
+        """Look whether an agent is told of all devices.
+
+        Args:
+            agent: which agent.
+            kept: what it is told of.
+            tokens: about what its prompt takes.
+            context: how many tokens there can be, None where the server does not tell.
+        """
+        house = self._houses.setdefault(agent.subentry_id, _House())
+        told, total = len(kept.in_order), len(kept.in_order) + kept.dropped
+        if kept.dropped:
+            LOGGER.debug("%s is told of %s of %s exposed devices", agent.title, told, total)
+        # The number is that of the whole house and does not change with every command.
+        always = len(kept.core) if kept.dropped else total
+        if (always, total) == (house.kept, house.total):
+            return
+        house.kept, house.total = always, total
+        if not house.crowded:
+            house.tokens, house.context = tokens, context
+        self._report_house(agent, house)
+
+    @callback
     def prompt_read(self, agent: ConfigSubentry, usage: Usage, context_size: int | None, exposed: int) -> None:
         """Look whether what an agent always sends leaves room for a conversation."""
         self.clear(CONTEXT_TOO_SMALL, agent)
         if not usage.prompt_tokens or not context_size:
             return
-        if usage.prompt_tokens <= CROWDED_SHARE * context_size:
-            self.clear(TOO_MANY_ENTITIES, agent)
+        house = self._houses.setdefault(agent.subentry_id, _House())
+        house.tokens, house.context = usage.prompt_tokens, context_size
+        house.crowded = usage.prompt_tokens > CROWDED_SHARE * context_size
+        if not house.total:
+            house.kept = house.total = exposed
+        self._report_house(agent, house)
+
+    @callback
+    def house_forgotten(self, agent: ConfigSubentry) -> None:
+        """Take back what was reported about the house of an agent that goes."""
+        self._houses.pop(agent.subentry_id, None)
+        self.clear(HOUSE_TOO_BIG, agent)
+
+    def _report_house(self, agent: ConfigSubentry, house: _House) -> None:
+        """Report a house that is too big, or take that back."""
+        if not house.crowded and house.kept == house.total:
+            self.clear(HOUSE_TOO_BIG, agent)
             return
         self.report(
-            TOO_MANY_ENTITIES,
+            HOUSE_TOO_BIG,
             agent,
-            tokens=str(usage.prompt_tokens),
-            context=str(context_size),
-            entities=str(exposed),
+            kept=str(house.kept),
+            total=str(house.total),
+            tokens=str(house.tokens),
+            context=str(house.context or "?"),
         )
 
     def _check_mode(self, agent: ConfigSubentry, server: ServerInfo) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from custom_components.home_llm.house_issue import HOUSE_TOO_BIG
 from custom_components.home_llm.problems import KINDS
 from custom_components.home_llm.sensor import SENSORS
 
@@ -118,9 +117,9 @@ def test_subentries() -> None:
 def test_issues() -> None:
     """An issue has either a description or a flow that fixes it, as the code says."""
     texts = load("translations/en.json")["issues"]
-    assert set(texts) == {*KINDS, HOUSE_TOO_BIG}
+    assert set(texts) == set(KINDS)
     for name, text in texts.items():
-        fixable = name in KINDS and KINDS[name].fixable
+        fixable = KINDS[name].fixable
         assert text["title"]
         assert ("fix_flow" in text) is fixable, name
         assert ("description" in text) is not fixable, name

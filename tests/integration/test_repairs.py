@@ -188,19 +188,20 @@ async def test_too_many_entities(hass: HomeAssistant, house: None, server: ChatS
     """A prompt that fills most of the context is told with its numbers, and taken back when it is shorter."""
     server.warm_answer = {"usage": {"prompt_tokens": 1600}}
     entry = await set_up(hass, server)
-    issue = issues(hass)["too_many_entities"]
+    issue = issues(hass)["house_too_big"]
     assert issue.severity is ir.IssueSeverity.WARNING
     assert issue.translation_placeholders == {
         "server": "Home LLM",
         "agent": "Al",
+        "kept": "5",
+        "total": "5",
         "tokens": "1600",
         "context": "2048",
-        "entities": "5",
     }
     (subentry_id,) = entry.subentries
     server.warm_answer = {"object": "warm"}
     await entry.runtime_data.warmth.async_warm(subentry_id)
-    assert "too_many_entities" in issues(hass)
+    assert "house_too_big" in issues(hass)
     server.warm_answer = {"usage": {"prompt_tokens": 1500}}
     await entry.runtime_data.warmth.async_warm(subentry_id)
     assert issues(hass) == {}
