@@ -8,6 +8,7 @@ from homeassistant.helpers.typing import ConfigType
 from .backend import async_forget_backend, async_start_backend
 from .const import DOMAIN
 from .coordinator import HomeLlmConfigEntry, HomeLlmCoordinator
+from .local_cache import async_clean_cache
 from .services import async_setup_services
 
 PLATFORMS = (Platform.AI_TASK, Platform.CONVERSATION, Platform.SENSOR)
@@ -16,8 +17,9 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001
-    """Register the actions, which are there also while no server is set up."""
+    """Register the actions, which are there also while no server is set up, and tidy up."""
     async_setup_services(hass)
+    hass.async_create_background_task(async_clean_cache(hass), f"{DOMAIN} clean cache")
     return True
 
 
@@ -41,8 +43,9 @@ async def async_unload_entry(hass: HomeAssistant, entry: HomeLlmConfigEntry) -> 
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: HomeLlmConfigEntry) -> None:
-    """Delete what the server of an entry has stored on this machine."""
+    """Delete what the server of an entry has stored on this machine, and what nobody else uses."""
     await async_forget_backend(hass, entry)
+    await async_clean_cache(hass)
 
 
 async def async_update_listener(hass: HomeAssistant, entry: HomeLlmConfigEntry) -> None:
