@@ -9,12 +9,12 @@ ARG TARGETARCH
 RUN arch="${TARGETARCH:-$(dpkg --print-architecture)}" \
     && case "${arch}" in amd64 | arm64) ;; *) echo "no llama.cpp build for ${arch}" >&2; exit 1 ;; esac \
     && apt-get update \
-    && apt-get install --yes --no-install-recommends build-essential python3-dev python3-venv \
+    && apt-get install --yes --no-install-recommends build-essential ccache python3-dev python3-venv \
     && rm -rf /var/lib/apt/lists/*
 
 # One image for every CPU: the back-end for the CPU at hand is chosen when the server starts, so nothing may
 # be compiled for the machine that builds. The variants of each architecture come from llama.cpp itself.
-ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DGGML_OPENMP=OFF" \
+ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=ON -DGGML_OPENMP=OFF -DGGML_RPC=ON" \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore

@@ -31,13 +31,15 @@ class Client:
 
     Attributes:
         port: of the server.
+        host: its name or address, this machine unless it is told.
         url: its address, without a path.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         """Prepare; nothing is sent yet."""
         self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+        self.host = host
+        self.url = f"http://{host}:{port}"
 
     def get(self, path: str, **headers: str) -> Answer:
         """Send a GET request."""
@@ -60,4 +62,4 @@ class Client:
 
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        return http.client.HTTPConnection(self.host, self.port, timeout=60)

@@ -62,9 +62,10 @@ class LocalHub:
         requests: every request so far.
     """
 
-    def __init__(self, token: str = "hf_right") -> None:
+    def __init__(self, token: str = "hf_right", *, host: str = "127.0.0.1") -> None:
         """Prepare an empty hub; it listens once entered."""
         self.token = token
+        self._host = host
         self.requests: list[Request] = []
         self.ignore_ranges = False
         self._repositories: dict[str, Repository] = {}
@@ -78,7 +79,7 @@ class LocalHub:
     def __enter__(self) -> Self:
         """Open both ports and begin to serve."""
         for handler in (_HubHandler, _CdnHandler):
-            server = _Server(("127.0.0.1", 0), handler)
+            server = _Server((self._host, 0), handler)
             server.hub = self
             self._servers.append(server)
             threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -96,12 +97,12 @@ class LocalHub:
     @property
     def url(self) -> str:
         """The hub's address."""
-        return f"http://127.0.0.1:{self._servers[0].server_address[1]}"
+        return f"http://{self._host}:{self._servers[0].server_address[1]}"
 
     @property
     def cdn_url(self) -> str:
         """The storage host's address: another origin, as in reality."""
-        return f"http://127.0.0.1:{self._servers[1].server_address[1]}"
+        return f"http://{self._host}:{self._servers[1].server_address[1]}"
 
     def add_repository(
         self, name: str, files: Mapping[str, bytes], *, gated: bool = False, private: bool = False

@@ -41,6 +41,7 @@ class LocalSupervisor:
         slug: str = "local_home_llm",
         discovery: tuple[str, ...] = ("home_llm",),
         options: dict[str, Any] | None = None,
+        host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         """Prepare the server; entering the context opens its port."""
@@ -59,7 +60,7 @@ class LocalSupervisor:
         class Handler(_Handler):
             owner = supervisor
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = ThreadingHTTPServer((host, port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -71,7 +72,7 @@ class LocalSupervisor:
     @property
     def url(self) -> str:
         """The address to give as SUPERVISOR_URL."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._server.server_address[0]!s}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
