@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -38,10 +39,15 @@ class Settings:
     ingress_port: int = _setting(0, "port of the status page for Home Assistant's ingress; 0 is none")
     model: str = _setting("embedded", "embedded, a name of `home-llm models list`, a .gguf file, or owner/repository")
     quant: str = _setting("auto", "quant to download", choices=QUANTS)
+    meanwhile: str = _setting("none", "what answers while the model is downloaded", choices=("none", "embedded"))
     repository: str = _setting("", "Hugging Face repository to use instead of the model's")
     file: str = _setting("", "file of the repository to use, when the quant does not tell it")
     context_size: int = _setting(0, "tokens of context; 0 chooses")
     threads: int = _setting(0, "most threads to compute with; 0 is all this process may use")
+    gpu_layers: int = _setting(
+        -1, "layers to compute on graphics cards and RPC workers, where there are any; -1 is as many as fit, 0 none"
+    )
+    rpc_servers: str = _setting("", "machines that run `home-llm rpc-worker`, as HOST:PORT with commas between")
     adapters: str = _setting("", "LoRA adapters for the model: PATH or PATH=SCALE, with commas between")
     idle_unload: float = _setting(0.0, "minutes without requests after which the model is unloaded; 0 is never")
     cache_type: CacheType = _setting(
@@ -51,6 +57,9 @@ class Settings:
         "", "key that clients must send; empty is open on the loopback and made for you elsewhere", secret=True
     )
     admin_key: str = _setting("", "key for loading and unloading models; empty is the API key", secret=True)
+    hang_timeout: float = _setting(
+        300.0, "seconds without a step of a running request after which the server ends itself; 0 is never"
+    )
     hub_token: str = _setting("", "Hugging Face token, for gated repositories", secret=True)
     hub_url: str = _setting("https://huggingface.co", "address of the Hugging Face hub, or of a mirror")
     data_dir: Path = _setting(Path(), "folder for downloaded models and state")
@@ -74,7 +83,12 @@ class Settings:
             raise SettingsError(f"threads must be 0 (chosen for you) or more, not {self.threads}")
         if not 0 <= self.idle_unload < math.inf:
             raise SettingsError(f"idle_unload must be 0 (never) or a number of minutes, not {self.idle_unload}")
+        if self.gpu_layers < -1:
+            raise SettingsError(f"gpu_layers must be -1 (as many as fit), 0 (none) or more, not {self.gpu_layers}")
+        if not 0 <= self.hang_timeout < math.inf:
+            raise SettingsError(f"hang_timeout must be 0 (never) or a number of seconds, not {self.hang_timeout}")
         _read_adapters(self.adapters)
+        _read_servers(self.rpc_servers)
         for item in fields(self):
             choices = item.metadata["choices"]
             if choices and getattr(self, item.name) not in choices:
@@ -93,6 +107,11 @@ class Settings:
     def adapter_list(self) -> tuple[tuple[Path, float], ...]:
         """The adapters as paths and scales."""
         return _read_adapters(self.adapters)
+
+    @property
+    def rpc_server_list(self) -> tuple[str, ...]:
+        """The RPC workers, each as `HOST:PORT`."""
+        return _read_servers(self.rpc_servers)
 
     @property
     def on_loopback(self) -> bool:
@@ -176,6 +195,20 @@ def _read_adapters(text: str) -> tuple[tuple[Path, float], ...]:
             raise SettingsError(f"adapters names {file} twice; name it once, with its scale")
         adapters[file] = value
     return tuple(adapters.items())
+
+
+def _read_servers(text: str) -> tuple[str, ...]:
+    """Return RPC workers as `HOST:PORT`, each once.
+
+    Raises:
+        SettingsError: one is not written so.
+    """
+    servers = tuple(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
+    for server in servers:
+        match = re.fullmatch(r"(?:[\w.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})", server)
+        if match is None or not 0 < int(match[1]) < 65536:
+            raise SettingsError(f"rpc_servers must hold HOST:PORT with commas between, not {server!r}")
+    return servers
 
 
 def _flag(name: str) -> str:

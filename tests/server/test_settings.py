@@ -28,6 +28,10 @@ def test_every_setting_is_a_flag_and_a_variable(tmp_path: Path) -> None:
         "cache_type": "q8_0",
         "log_level": "debug",
         "idle_unload": "2.5",
+        "gpu_layers": "12",
+        "rpc_servers": "neighbour:50052",
+        "hang_timeout": "60.0",
+        "meanwhile": "embedded",
     }
     for item in fields(Settings):
         value = values.get(item.name, f"/tmp/{item.name}" if item.name == "data_dir" else f"a-{item.name}")
@@ -74,6 +78,12 @@ def test_secrets_are_not_shown() -> None:
         (["--adapters", "=1"], "adapters"),
         (["--adapters", "a.gguf=inf"], "adapters"),
         (["--adapters", "a.gguf, b.gguf, a.gguf=2"], "twice"),
+        (["--gpu-layers", "-2"], "gpu_layers"),
+        (["--hang-timeout", "-1"], "hang_timeout"),
+        (["--rpc-servers", "neighbour"], "rpc_servers"),
+        (["--rpc-servers", "neighbour:0"], "rpc_servers"),
+        (["--rpc-servers", "neighbour:50052, http://other:1"], "rpc_servers"),
+        (["--meanwhile", "qwen"], "meanwhile"),
         (["--quant", "Q9"], "quant"),
         (["--log-level", "loud"], "log_level"),
         (["--options", "/nowhere/options.json"], "/nowhere/options.json"),
@@ -117,6 +127,13 @@ def test_adapters() -> None:
         (Path("d=x.gguf"), 1.0),
         (Path("e=f.gguf"), -2.0),
     )
+
+
+def test_rpc_servers() -> None:
+    """Workers are hosts with ports; blanks and repetitions do not matter, and an IPv6 address has its brackets."""
+    assert settings().rpc_server_list == ()
+    text = "nuc.local:50052, 192.168.1.5:1 ,nuc.local:50052,,[fe80::1]:50052"
+    assert settings("--rpc-servers", text).rpc_server_list == ("nuc.local:50052", "192.168.1.5:1", "[fe80::1]:50052")
 
 
 def test_where_others_can_reach_it() -> None:

@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 
 from home_llm import __version__
-from home_llm.cli import chat, demo, discover, models, serve
+from home_llm.cli import chat, demo, discover, models, rpc_worker, serve
 from home_llm.models import ModelError
 from home_llm.settings import SettingsError, add_flags
 
@@ -41,6 +41,7 @@ def _parser() -> ArgumentParser:
         ("chat", chat),
         ("demo", demo),
         ("discover", discover),
+        ("rpc-worker", rpc_worker),
     ):
         documentation = (module.__doc__ or "").strip().splitlines()[0]
         command = commands.add_parser(name, help=documentation, description=documentation)

@@ -11,6 +11,16 @@ from home_llm.llama.context import (
     State,
     state_size,
 )
+from home_llm.llama.devices import (
+    Device,
+    DeviceError,
+    DeviceKind,
+    connect_rpc,
+    cpu_variant,
+    devices,
+    has_rpc,
+    serve_rpc,
+)
 from home_llm.llama.embedder import Embedder, dimensions
 from home_llm.llama.library import build_info
 from home_llm.llama.model import InfillTokens, Model, ModelLoadError
@@ -27,6 +37,9 @@ __all__ = [
     "Context",
     "DecodeAbortedError",
     "DecodeError",
+    "Device",
+    "DeviceError",
+    "DeviceKind",
     "Embedder",
     "InfillTokens",
     "Model",
@@ -36,7 +49,12 @@ __all__ = [
     "State",
     "apply_adapters",
     "build_info",
+    "connect_rpc",
     "constraint_tokenizer",
+    "cpu_variant",
+    "devices",
     "dimensions",
+    "has_rpc",
+    "serve_rpc",
     "state_size",
 ]

@@ -83,19 +83,25 @@ def expect_errors(*, expected: bool) -> None:
     _bridge.expect_errors = expected
 
 
+def ggml() -> Any:
+    """Return ggml's library with the list of back-ends: the very one that libllama links.
+
+    That is `libggml.so.0`. The wheel holds copies of it, and opening another copy fills a list that nobody reads.
+    """
+    libraries = Path(llama_cpp.__file__).parent / "lib"
+    return ctypes.CDLL(str(libraries / "libggml.so.0"))
+
+
 def _load_dynamic_backends() -> None:
-    """Load the run-time CPU variants of a `GGML_BACKEND_DL` build.
+    """Load the back-ends of a `GGML_BACKEND_DL` build: the best variant for this processor, and all the others.
 
     Such a build links no CPU back-end, and nothing loads one by itself: a model then fails with "no backends are
-    loaded". The variants lie in the wheel's top-level `bin` folder. They must register with the very ggml that
-    libllama links, `libggml.so.0`: the wheel holds copies of the library, and opening another copy fills a registry
-    that nobody reads.
+    loaded". They lie in the wheel's top-level `bin` folder.
     """
     libraries = Path(llama_cpp.__file__).parent / "lib"
     variants = libraries.parent.parent / "bin"
     if (libraries / "libggml-cpu.so").exists() or not list(variants.glob("libggml-cpu-*.so")):
         return
-    ggml = ctypes.CDLL(str(libraries / "libggml.so.0"))
-    ggml.ggml_backend_load_all_from_path.argtypes = [ctypes.c_char_p]
-    ggml.ggml_backend_load_all_from_path.restype = None
-    ggml.ggml_backend_load_all_from_path(str(variants).encode())
+    load_all = ggml().ggml_backend_load_all_from_path
+    load_all.argtypes, load_all.restype = [ctypes.c_char_p], None
+    load_all(str(variants).encode())

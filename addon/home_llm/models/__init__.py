@@ -18,7 +18,7 @@ from .quants import (
     find_candidates,
     parse_quant,
 )
-from .resolve import Wanted, Weights, repository_of, resolve
+from .resolve import Wanted, Weights, is_here, repository_of, resolve
 from .store import Store, StoredFile, StoredModel
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "find_candidates",
     "find_entry",
     "gigabytes",
+    "is_here",
     "parse_quant",
     "plan_context",
     "read_adapter",

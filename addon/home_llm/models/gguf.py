@@ -86,6 +86,11 @@ class Gguf:
     split_count: int
     metadata: Mapping[str, Value]
 
+    @property
+    def layers(self) -> int:
+        """How many layers the model has, its output not counted."""
+        return _number(self.metadata, f"{self.architecture}.block_count")
+
 
 class _Tensors(NamedTuple):
     """What the table of tensors tells: weights, the type that holds most bytes, where the data ends, biases of keys."""

@@ -118,6 +118,18 @@ def resolve(
     return search.run()
 
 
+def is_here(wanted: Wanted, store: Store) -> bool:
+    """Return whether weights are on this machine, so that they can be loaded without the network.
+
+    Raises ModelError when the name means no model.
+    """
+    name, quant = _split_name(wanted.model.strip(), wanted.quant.strip() or AUTO)
+    if name in ("", EMBEDDED_ID) or name.lower().endswith(".gguf") or name.startswith(("/", "./", "../", "~")):
+        return True
+    quant = "" if quant.lower() == AUTO or wanted.file else quant
+    return bool(store.find(_on_hub(name)[1], quant=quant, file=wanted.file.strip()))
+
+
 def repository_of(model: str) -> str:
     """Return the repository on the hub that a name means: a catalogue id or `owner/name`, also with `:QUANT`.
 

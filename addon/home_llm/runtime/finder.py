@@ -14,6 +14,7 @@ from home_llm.models import (
     StoredModel,
     Wanted,
     Weights,
+    is_here,
     resolve,
 )
 from home_llm.runtime.state import State, Status
@@ -68,6 +69,14 @@ class Finder:
             context_size=settings.context_size,
             cache_type=settings.cache_type,
         )
+
+    def is_here(self, wanted: Wanted) -> bool:
+        """Return whether the weights are on this machine.
+
+        Raises:
+            ModelError: the name means no model.
+        """
+        return is_here(wanted, self._store)
 
     def find(self, wanted: Wanted) -> Weights:
         """Return the weights, downloading them where they are not here.

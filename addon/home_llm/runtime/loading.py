@@ -12,6 +12,7 @@ from home_llm.llama import CacheType, Model, ModelLoadError
 from home_llm.models import ContextPlan, Gguf, MemoryNeed, Weights, file_identity, plan_context
 from home_llm.runtime.adapters import LoadedAdapter, read_adapters
 from home_llm.runtime.embedding import Embeddings
+from home_llm.runtime.offload import borrowed_memory, helpers, planned_layers
 from home_llm.settings import Settings
 
 _LOGGER = logging.getLogger(__name__)
@@ -20,6 +21,9 @@ _LOGGER = logging.getLogger(__name__)
 # memory has to spare, and holds the prompt of a small house.
 _LEAST_PARKING = 64 << 20
 _MOST_PARKING = 256 << 20
+
+# How long a request has the model in its hands before it runs, at most.
+_BEGIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,13 @@ class Loaded:
             time.sleep(0.1)
         return True
 
+    def retire(self, seconds: float) -> None:
+        """Close it once the requests that have it have ended, or so many seconds have passed."""
+        # A request that was given this model may not have begun yet.
+        time.sleep(_BEGIN_SECONDS)
+        self.wait_until_idle(seconds)
+        self.close()
+
     def close(self) -> None:
         """End every generation, save the prefixes, free the memory."""
         self.chat.engine.close()
@@ -96,11 +107,14 @@ class Loaded:
         self.chat.model.close()
 
 
-def _cache_type(settings: Settings, facts: Gguf) -> CacheType:
+def _cache_type(settings: Settings, facts: Gguf, *, elsewhere: bool) -> CacheType:
     """Return how to keep the KV cache: as the settings say, or as it is fastest without loss (ADR 0013)."""
     wanted = settings.cache_type
     if wanted != "auto":
         return wanted
+    if elsewhere:
+        # Not every device reads keys and values of different types.
+        return "f16"
     return "q8_0/f16" if facts.keys_bear_q8_0 else "f16"
 
 
@@ -109,7 +123,7 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
 
     Args:
         recipe: what and how.
-        memory: bytes that are free.
+        memory: bytes that are free on this machine.
         on_progress: called with the share that is loaded; when it returns False, loading ends.
 
     Raises:
@@ -121,13 +135,16 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     # Files may have changed since they were chosen.
     adapters = read_adapters([(adapter.file.path, adapter.scale) for adapter in recipe.adapters], facts.architecture)
     size = weights.size + sum(adapter.file.size for adapter in adapters)
-    cache_type = _cache_type(settings, facts)
+    found = helpers(settings)
+    memory += borrowed_memory(found)
+    cache_type = _cache_type(settings, facts, elsewhere=bool(found))
     need = MemoryNeed(size, facts.kv_bytes_per_token, cache_type)
     plan = plan_context(weights.id, settings.context_size, need, trained=facts.context_length, memory=memory)
     spare = memory - need.total(plan.size)
     if plan.warning:
         _LOGGER.warning("%s", plan.warning)
-    model = Model(weights.path, on_progress=on_progress)
+    layers = planned_layers(settings.gpu_layers, facts.layers, need.total(plan.size), found)
+    model = Model(weights.path, gpu_layers=layers, on_progress=on_progress)
     try:
         engine = Engine(
             model,
@@ -148,6 +165,9 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     chat = Chat(engine, markup=weights.entry.markup if weights.entry else None)
     loaded = Loaded(replace(recipe, adapters=adapters), chat, plan, embeddings)
     _LOGGER.info("%s %s", loaded.message, model.description)
+    if layers:
+        names = ", ".join(f"{device.name} ({device.description})" for device in found)
+        _LOGGER.info("%d of %d layers are computed on %s", layers, facts.layers + 1, names)
     for adapter in adapters:
         _LOGGER.info("The adapter %s is loaded with the scale %g", adapter.file.path, adapter.scale)
     return loaded

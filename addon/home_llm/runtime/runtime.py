@@ -19,7 +19,9 @@ from home_llm.runtime.finder import Finder, shown_name
 from home_llm.runtime.idle import IdleTimer
 from home_llm.runtime.library import Library, LocalModel
 from home_llm.runtime.loading import Loaded, Recipe, load
-from home_llm.runtime.state import NotReadyError, State, Status
+from home_llm.runtime.offload import borrowed_memory, helpers
+from home_llm.runtime.starting import Starter
+from home_llm.runtime.state import NotReadyError, State, Status, StatusBoard
 from home_llm.settings import Settings
 
 _LOGGER = logging.getLogger(__name__)
@@ -48,12 +50,19 @@ class Runtime:
         self._settings = settings
         self._memory = memory
         self._stop = threading.Event()
-        self._finder = Finder(settings, memory=memory, report=self._show, cancel=self._stop, embedded=embedded)
-        self.library = Library(self._finder, settings, memory=memory, last=lambda: self._weights)
-        self._status = Status(State.LOADING, "Starting.", shown_name(settings.wanted_model))
+        self._board = StatusBoard(Status(State.LOADING, "Starting.", shown_name(settings.wanted_model)))
+        room = self._all_memory
+        self._finder = Finder(settings, memory=room, report=self._board.show, cancel=self._stop, embedded=embedded)
+        self.library = Library(self._finder, settings, memory=room, last=lambda: self._weights)
+        self._starter = Starter(
+            settings,
+            self._finder,
+            self._board,
+            load=lambda weights, how: self._load(self._recipe(weights, how)),
+            release=self._release,
+            is_loaded=lambda: self._loaded is not None,
+        )
         self._adapter_folder = settings.data_dir / "adapters"
-        # The configured model's file: the configured adapters are for this one.
-        self._home: Path | None = None
         # The model that was loaded last, which can be loaded again.
         self._weights: Weights | None = None
         # One load, unload or change of adapters at a time; readers never take it.
@@ -86,7 +95,7 @@ class Runtime:
     @property
     def status(self) -> Status:
         """What the runtime is doing."""
-        return self._status
+        return self._board.status
 
     def chat(self) -> Chat:
         """Return the model that answers; one that fell asleep is loaded again, and waited for.
@@ -124,11 +133,11 @@ class Runtime:
             self._used = time.monotonic()
             if self._loaded is not None:
                 return self._loaded
-            raise self._not_ready()
+            raise self._board.not_ready(waking=self._waking)
 
     def health(self) -> dict[str, Any]:
         """Return the body of `/health`."""
-        return self._status.health
+        return self.status.health
 
     def model_facts(self) -> dict[str, Any]:
         """Return what `/v1/models` tells of the loaded model; empty when none is."""
@@ -175,7 +184,7 @@ class Runtime:
                 weights = dataclasses.replace(weights, id=shown, entry=weights.entry or model.entry)
                 self._load(self._recipe(weights, settings))
             except (ModelError, ModelLoadError) as error:
-                self._status = Status(State.ERROR, str(error), name)
+                self._board.show(Status(State.ERROR, str(error), name))
                 raise
 
     def unload(self) -> None:
@@ -186,7 +195,7 @@ class Runtime:
         """
         with self._change():
             self._release()
-            self._status = Status(State.UNLOADED, "The model has been unloaded.", self._status.model)
+            self._board.show(Status(State.UNLOADED, "The model has been unloaded.", self.status.model))
 
     def rest(self) -> bool:
         """Free the model when no request runs, and return whether that was so; the next request loads it again."""
@@ -242,7 +251,7 @@ class Runtime:
         with self._change():
             loaded = self._loaded
             if loaded is None:
-                raise self._not_ready()
+                raise self._board.not_ready(waking=self._waking)
             adapters = choose(loaded)
             try:
                 # llama.cpp reads its list of a model's adapters while it reads a text.
@@ -261,7 +270,7 @@ class Runtime:
 
     def _configured_adapters(self, weights: Weights | None) -> tuple[tuple[Path, float], ...]:
         """Return the adapters of the settings for the configured model, and none for others."""
-        return self._settings.adapter_list if weights is not None and weights.path == self._home else ()
+        return self._settings.adapter_list if weights is not None and weights.path == self._starter.home else ()
 
     def _recipe(self, weights: Weights, settings: Settings) -> Recipe:
         """Return how to load weights.
@@ -276,7 +285,7 @@ class Runtime:
     def _change(self) -> Iterator[None]:
         """Hold the right to load and unload; a request does not wait for a download of hours."""
         if not self._changing.acquire(timeout=_PATIENCE_SECONDS):
-            raise NotReadyError(f"The model is being changed already. {self._status.message}", 30)
+            raise NotReadyError(f"The model is being changed already. {self.status.message}", 30)
         try:
             yield
         finally:
@@ -288,16 +297,10 @@ class Runtime:
 
     def _bring_up(self) -> None:
         """Get the configured model and load it, as often as it takes."""
-
-        def work() -> None:
-            if self._loaded is None:
-                weights = self._finder.find(self._finder.configured(self._settings))
-                self._home = weights.path
-                self._load(self._recipe(weights, self._settings))
-
+        self._attempt(self._starter.prepare)
         delay = _RETRY_SECONDS
         while not self._stop.is_set():
-            error = self._attempt(work)
+            error = self._attempt(self._starter.bring_up)
             if not isinstance(error, ModelError) or not error.retryable:
                 return
             delay = min(error.retry_after or delay, 600.0)
@@ -325,40 +328,32 @@ class Runtime:
             return error
         except (ModelError, ModelLoadError) as error:
             if not self._stop.is_set():
-                self._report(error)
+                self._board.report(error)
             return error
         except Exception as error:
-            # A fault of ours must not leave "loading" on the page for ever.
-            _LOGGER.exception("Loading the model failed")
-            self._report(error)
+            _LOGGER.exception("Loading the model failed")  # must not leave "loading" on the page for ever
+            self._board.report(error)
             return error
         return None
-
-    def _report(self, error: Exception) -> None:
-        _LOGGER.error("%s", error)
-        self._status = Status(State.ERROR, str(error), self._status.model)
-
-    def _show(self, status: Status) -> None:
-        self._status = status
-
-    def _not_ready(self) -> NotReadyError:
-        status = self._status
-        return NotReadyError(status.message, 5 if self._waking or status.state is State.LOADING else 30)
 
     def _load(self, recipe: Recipe) -> None:
         name = recipe.weights.id
 
         def report(share: float) -> bool:
-            self._show(Status(State.LOADING, f"Loading {name}: {share:.0%}.", name))
+            self._board.show(Status(State.LOADING, f"Loading {name}: {share:.0%}.", name))
             return not self._stop.is_set()
 
         report(0)
         loaded = load(recipe, memory=self._memory(), on_progress=report)
         self._weights = recipe.weights
         with self._turn:
-            self._loaded, self._asleep = loaded, None
+            before, self._loaded, self._asleep = self._loaded, loaded, None
             self._used = time.monotonic()
-            self._status = Status(State.OK, loaded.message, name)
+            self._board.show(Status(State.OK, loaded.message, name))
+        if before is not None:
+            before.retire(_ANSWER_SECONDS)
+        if self._idle is not None:
+            self._idle.stop()
         minutes = self._settings.idle_unload
         reason = f"after {minutes:g} min without a request"
         self._idle = IdleTimer(minutes * 60, self._idle_since, lambda: self._fall_asleep(minutes * 60, reason))
@@ -384,14 +379,19 @@ class Runtime:
                 self._loaded, self._asleep = None, loaded.recipe
                 name = loaded.recipe.weights.id
                 message = f"{name} was unloaded {reason}."
-                self._status = Status(State.UNLOADED, f"{message} The next request loads it again by itself.", name)
+                self._board.show(Status(State.UNLOADED, f"{message} The next request loads it again by itself.", name))
             _LOGGER.info("%s", message)
             loaded.close()
             return True
         finally:
             self._changing.release()
 
+    def _all_memory(self) -> int:
+        """Return the bytes that are free here and on other devices."""
+        return self._memory() + borrowed_memory(helpers(self._settings))
+
     def _release(self) -> None:
+        self._board.meanwhile = ""
         if self._idle is not None:
             self._idle.stop()
         with self._turn:
