@@ -135,7 +135,19 @@ def test_status_is_the_health_answer() -> None:
     assert headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["", "status.json", "static/panel.js", "static/panel.css", "nothing"])
+def test_log() -> None:
+    """The last lines of the log stand in the page and in the script's answer, as text."""
+    lines = ["2026-01-01 INFO Ready", "<b>WARNING</b>"]
+    with serving(READY, log=lambda: lines) as url:
+        _, _, page = get(url)
+        _, headers, text = get(url + "log.txt")
+    assert text == "2026-01-01 INFO Ready\n<b>WARNING</b>\n"
+    assert headers["Content-Type"].startswith("text/plain")
+    assert headers["Cache-Control"] == "no-store"
+    assert "2026-01-01 INFO Ready\n&lt;b&gt;WARNING&lt;/b&gt;\n" in page
+
+
+@pytest.mark.parametrize("path", ["", "status.json", "log.txt", "static/panel.js", "static/panel.css", "nothing"])
 def test_other_addresses_are_refused(path: str) -> None:
     """An address that is not admitted gets 403 for everything, and forwarded headers change nothing."""
     claims = {"X-Forwarded-For": "172.30.32.2", "X-Real-IP": "172.30.32.2", "Forwarded": "for=172.30.32.2"}
@@ -163,7 +175,7 @@ def test_every_address_in_the_page_is_relative_and_there() -> None:
             assert not re.match(r"/|[a-z]+:", address)
             assert get(urljoin(url, address))[0] == 200
         _, _, script = get(url + "static/panel.js")
-    assert re.findall(r'fetch\("([^"]+)"', script) == ["status.json"]
+    assert re.findall(r'get\("([^"]+)"', script) == ["status.json", "log.txt"]
     assert "http" not in script
 
 

@@ -11,8 +11,8 @@ from home_llm.api import create_app
 from home_llm.api.server import HttpServer, PortError
 from home_llm.cli.logs import set_up_logging
 from home_llm.panel import create_panel
-from home_llm.runtime import Runtime
-from home_llm.settings import Settings, load
+from home_llm.runtime import Runtime, Watchdog
+from home_llm.settings import Settings, SettingsError, load
 from home_llm.supervisor import ensure_api_key
 
 _LOGGER = logging.getLogger("home_llm")
@@ -27,14 +27,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C; return 0 then."""
     settings = load(arguments)
-    set_up_logging(settings.log_level)
+    recent = set_up_logging(settings.log_level)
     api_key = _api_key(settings)
     runtime = Runtime(settings)
     app = create_app(runtime, api_key=api_key, admin_key=settings.admin_key, places=_PLACES)
     try:
         server = HttpServer(app, settings.host, settings.port, places=_PLACES)
         panel = (
-            HttpServer(create_panel(runtime.health), settings.host, settings.ingress_port, places=0)
+            HttpServer(create_panel(runtime.health, log=recent.lines), settings.host, settings.ingress_port, places=0)
             if settings.ingress_port
             else None
         )
@@ -48,14 +48,19 @@ def run(arguments: Namespace) -> int:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, stop)
+    watchdog = Watchdog(
+        runtime.present, seconds=settings.hang_timeout, lines=recent.lines, folder=settings.data_dir / "cache"
+    )
     if panel is not None:
         panel.start()
     runtime.start()
+    watchdog.start()
     _announce(settings, api_key)
     try:
         # Waitress returns from here on SystemExit and KeyboardInterrupt, once its threads are done or 5 s have passed.
         server.run()
     finally:
+        watchdog.stop()
         runtime.close()
         if panel is not None:
             panel.close()
@@ -67,7 +72,13 @@ def _api_key(settings: Settings) -> str:
     """Return the key of the API; one is made where others than this machine can reach it and none was set."""
     if settings.api_key or settings.on_loopback:
         return settings.api_key
-    return ensure_api_key(settings.data_dir)
+    try:
+        return ensure_api_key(settings.data_dir)
+    except OSError as error:
+        raise SettingsError(
+            f"{settings.data_dir} cannot be written ({error.strerror}): the API key is kept there. Make the folder "
+            "writable, or name another with --data-dir"
+        ) from error
 
 
 def _announce(settings: Settings, api_key: str) -> None:

@@ -1,6 +1,6 @@
-"""A status page for people: what runs, how far a download is, and how to connect."""
+"""A status page for people: what runs, how far a download is, what the log says, and how to connect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Flask, Response, abort, jsonify, render_template, request
@@ -28,6 +28,7 @@ _POLICY = (
 def create_panel(
     health: Callable[[], dict[str, object]],
     *,
+    log: Callable[[], Sequence[str]] = tuple,
     allowed: frozenset[str] = INGRESS_ADDRESSES,
     api_port: int = 5000,
 ) -> Flask:
@@ -35,6 +36,7 @@ def create_panel(
 
     Args:
         health: Tells the present state, as `GET /health` does; called at every request, so it must not wait.
+        log: Tells the last lines of the log, the oldest first.
         allowed: The client addresses that are let in; all others get 403.
         api_port: The port that other clients connect to, as the page names it.
 
@@ -61,13 +63,18 @@ def create_panel(
     def page() -> str:
         """Show the page with the present state in it, so that it says something without scripts too."""
         return render_template(
-            "status.html", **_view(health()), states=STATES, setup_link=SETUP_LINK, api_port=api_port
+            "status.html", **_view(health()), states=STATES, setup_link=SETUP_LINK, api_port=api_port, log=log()
         )
 
     @panel.get("/status.json")
     def status() -> Response:
         """Give the page's script what it shows."""
         return jsonify(health())
+
+    @panel.get("/log.txt")
+    def lines() -> Response:
+        """Give the page's script the last lines of the log."""
+        return Response("".join(f"{line}\n" for line in log()), mimetype="text/plain")
 
     return panel
 

@@ -5,8 +5,10 @@ from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.library import Library, LocalModel, same_name
 from home_llm.runtime.runtime import Runtime
 from home_llm.runtime.state import NotReadyError, State, Status, UnknownModelError
+from home_llm.runtime.watchdog import LAST_LINES, Watchdog
 
 __all__ = [
+    "LAST_LINES",
     "AdapterRequestError",
     "Embeddings",
     "Library",
@@ -17,5 +19,6 @@ __all__ = [
     "State",
     "Status",
     "UnknownModelError",
+    "Watchdog",
     "same_name",
 ]

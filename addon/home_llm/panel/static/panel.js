@@ -36,16 +36,24 @@
     }
   };
 
+  const get = async (address) => {
+    const response = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(8000) });
+    if (!response.ok) {
+      throw new Error(`status ${response.status}`);
+    }
+    return response;
+  };
+
   const refresh = async () => {
     window.clearTimeout(timer);
     let pause = BUSY;
     try {
-      const response = await fetch("status.json", { cache: "no-store", signal: AbortSignal.timeout(8000) });
-      if (!response.ok) {
-        throw new Error(`status ${response.status}`);
-      }
-      const health = await response.json();
+      const health = await (await get("status.json")).json();
       show(health);
+      // Who does not look at the log does not load it.
+      if (byId("log-details").open) {
+        write("log", await (await get("log.txt")).text());
+      }
       byId("offline").hidden = true;
       pause = health.status === "downloading" || health.status === "loading" ? BUSY : CALM;
     } catch {
@@ -57,6 +65,7 @@
     }
   };
 
+  byId("log-details").addEventListener("toggle", refresh);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) {
       refresh();
