@@ -43,14 +43,20 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates curl libstdc++6 python3 \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
 
+# The server is not root; what it may write is /data.
+RUN useradd --system --uid 5000 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin home-llm \
+    && install --directory --owner home-llm --group home-llm /data
+
 COPY --from=builder /opt/home-llm /opt/home-llm
 COPY rootfs /
 
 # Modules were compiled when they were installed, and the code folder is read-only under AppArmor.
+# Services end by themselves; what is left after them is the search for the Supervisor, which needs no time to end.
 ENV HF_HOME=/data/cache/huggingface \
     HF_HUB_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    S6_KILL_GRACETIME=500
 
 # Healthy from the moment the port is open, also while a model is downloaded or loaded.
 HEALTHCHECK --interval=15s --timeout=10s --start-period=2m --retries=4 \

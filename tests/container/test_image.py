@@ -102,16 +102,22 @@ def scripts() -> list[Path]:
 
 
 def test_service_folders() -> None:
-    """The server is a longrun after base, discovery a oneshot after the server, and both are started."""
+    """The server is a longrun after base, discovery a oneshot after the server, and all of them are started."""
     assert {str(path.relative_to(SERVICES)) for path in SERVICES.rglob("*") if path.is_file()} == {
+        "data-owner/dependencies.d/base",
+        "data-owner/run",
+        "data-owner/type",
+        "data-owner/up",
         "discovery/dependencies.d/home-llm",
         "discovery/run",
         "discovery/type",
         "discovery/up",
         "home-llm/dependencies.d/base",
+        "home-llm/dependencies.d/data-owner",
         "home-llm/finish",
         "home-llm/run",
         "home-llm/type",
+        "user/contents.d/data-owner",
         "user/contents.d/discovery",
         "user/contents.d/home-llm",
     }
@@ -119,10 +125,12 @@ def test_service_folders() -> None:
     assert (SERVICES / "discovery/type").read_text("utf-8") == "oneshot\n"
 
 
-def test_up_names_an_executable_of_the_image() -> None:
+@pytest.mark.parametrize("name", ["data-owner", "discovery"])
+def test_up_names_an_executable_of_the_image(name: str) -> None:
     """`up` holds one command line, the absolute path of the script beside it."""
-    (command,) = (SERVICES / "discovery/up").read_text("utf-8").splitlines()
-    assert ROOT / "rootfs" / command.lstrip("/") == SERVICES / "discovery/run"
+    (command,) = (SERVICES / name / "up").read_text("utf-8").splitlines()
+    assert ROOT / "rootfs" / command.lstrip("/") == SERVICES / name / "run"
+    assert (SERVICES / name / "type").read_text("utf-8") == "oneshot\n"
 
 
 @pytest.mark.parametrize("script", scripts(), ids=lambda path: f"{path.parent.name}/{path.name}")
@@ -147,8 +155,9 @@ def test_executable_bits_reach_a_clone() -> None:
 def test_server_is_executed() -> None:
     """The server takes the place of the script, so that it gets s6's signals itself."""
     lines = (SERVICES / "home-llm/run").read_text("utf-8").splitlines()
-    assert "exec /opt/home-llm/bin/home-llm serve \\" in lines
+    assert lines[-1] == 'exec "$@"'
     text = " ".join(line.rstrip(" \\").strip() for line in lines)
+    assert "set -- /opt/home-llm/bin/home-llm serve" in text
     assert "--host 0.0.0.0 --port 5000 --ingress-port 8099 --options /data/options.json --data-dir /data" in text
 
 

@@ -195,7 +195,7 @@ def test_options_are_settings(config: dict[str, Any]) -> None:
 def test_secrets_are_password_fields(config: dict[str, Any]) -> None:
     """Whatever is secret in the settings is not shown in the form."""
     secrets = {name for name in config["schema"] if re.search(r"key|token|secret|password", name)}
-    assert secrets == {"api_key"}
+    assert secrets == {"api_key", "hub_token"}
     assert all(config["schema"][name].startswith("password") for name in secrets)
 
 
