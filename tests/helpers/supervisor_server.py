@@ -5,7 +5,7 @@ import json
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -118,10 +118,10 @@ class LocalSupervisor:
             if message is None:
                 message = Message(self.slug, body["service"], body["config"])
                 self.messages[message.service] = message
-                self.pushes.append(message)
+                self.pushes.append(replace(message))
             elif message.config != body["config"]:
                 message.config = body["config"]
-                self.pushes.append(Message(self.slug, message.service, message.config, message.uuid))
+                self.pushes.append(replace(message))
             return 200, {"result": "ok", "data": {"uuid": message.uuid}}
 
     def info(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from .quants import Candidate, RemoteFile
 
 _LOGGER = logging.getLogger(__name__)
 
-_SPARE: Final = 64 << 20  # bytes left free on the disk: a full data disk harms more than a missing model
+SPARE_DISK: Final = 64 << 20  # bytes left free on the disk: a full data disk harms more than a missing model
 _BLOCK: Final = 1 << 20
 _LOG_SECONDS: Final = 10.0
 _LOG_PERCENT: Final = 10
@@ -119,7 +119,7 @@ def download(
 
 def check_space(folder: Path, needed: int, name: str) -> None:
     """Raise ModelError where the disk under `folder` has no room for `needed` more bytes."""
-    if needed > 0 and shutil.disk_usage(folder).free < needed + _SPARE:
+    if needed > 0 and shutil.disk_usage(folder).free < needed + SPARE_DISK:
         raise _no_space(folder, needed, name)
 
 

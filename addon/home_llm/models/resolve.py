@@ -10,7 +10,7 @@ from typing import Final
 
 from .catalogue import CatalogueEntry, find_entry, unknown_model
 from .context import MemoryNeed, least_context, planned_context
-from .download import Progress, download
+from .download import SPARE_DISK, Progress, download
 from .embedded import EMBEDDED_ID, EMBEDDED_NAME, EMBEDDED_SHA256, embedded_model
 from .errors import GgufError, ModelError
 from .gguf import Gguf, peek_gguf, read_gguf, split_parts
@@ -279,7 +279,7 @@ class _Search:
         repository = self.hub.repository(self.repository, self.cancel)
         candidate = self._choose(repository)
         staged = self.store.staging(repository, candidate)
-        self.store.make_room(candidate.size, keep=staged)
+        self.store.make_room(candidate.size + SPARE_DISK, staged, self.repository)
         _LOGGER.info("Downloading %s (%s) from %s", candidate.name, gigabytes(candidate.size), self.hub.url)
         checksums = download(self.hub, repository, candidate, staged, on_progress=self.on_progress, cancel=self.cancel)
         _checked(staged / candidate.name)

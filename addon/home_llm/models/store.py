@@ -10,10 +10,12 @@ models/
 
 import json
 import logging
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Any, Final
 
 from .errors import ModelError
 from .hub import Repository
+from .memory import gigabytes
 from .quants import NONE, UNQUANTISED, Candidate, parse_quant
 
 _LOGGER = logging.getLogger(__name__)
@@ -29,6 +32,9 @@ _FORMAT: Final = 1
 _MANIFEST: Final = "manifest.json"
 _PARTIAL: Final = ".partial"
 _REMOVED: Final = ".removed"
+# What stays free of the disk when there are other quants than the one in use.
+_RESERVE: Final = 0.1
+_LEAST_RESERVE: Final = 2_000_000_000
 _SPLIT: Final = re.compile(r"-\d{5}-of-\d{5}$")
 
 
@@ -80,6 +86,7 @@ class Store:
         """Name the folders; they are made when something is put there."""
         self.data_dir = data_dir
         self.root = data_dir / "models"
+        self._in_use: Path | None = None
 
     def models(self) -> list[StoredModel]:
         """List the models that are whole, by name. What is damaged is logged and left out."""
@@ -105,16 +112,51 @@ class Store:
         content = "".join(f"{file.path}:{file.size}:{file.sha256}\n" for file in candidate.files)
         return self.root / _PARTIAL / f"{_key(repository.name, candidate)}--{sha256(content.encode()).hexdigest()[:12]}"
 
-    def make_room(self, needed: int, keep: Path) -> None:
-        """Delete abandoned downloads other than `keep` where the disk has fewer than `needed` bytes free."""
+    def use(self, path: Path) -> None:
+        """Note that the model with this file is the one in use, which nothing here removes by itself."""
+        self._in_use = path
+        with suppress(OSError):
+            if self.root in path.parents:
+                os.utime(path.parent / _MANIFEST)
+
+    def make_room(self, needed: int, keep: Path, repository: str = "") -> None:
+        """Delete what may go where the disk has fewer than `needed` bytes free.
+
+        Abandoned downloads other than `keep` go first, then other quants of the repository, the one that was used
+        longest ago first.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
-        partial = self.root / _PARTIAL
-        if shutil.disk_usage(self.root).free >= needed or not partial.is_dir():
+        if self._free() >= needed:
             return
-        for folder in partial.iterdir():
+        for folder in self._folders(self.root / _PARTIAL):
             if folder != keep:
                 _LOGGER.warning("Deleting the unfinished download %s to make room", folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
+        others = self._unused(repository)
+        if self._free() + sum(model.size for model in others) >= needed:
+            self._remove_until(needed, others)
+
+    def tidy(self, repository: str) -> None:
+        """Delete other quants of a repository until a tenth of the disk, and at least 2 GB, are free."""
+        if not self.root.is_dir():
+            return
+        reserve = max(_LEAST_RESERVE, int(shutil.disk_usage(self.root).total * _RESERVE))
+        self._remove_until(reserve, self._unused(repository))
+
+    def _unused(self, repository: str) -> list[StoredModel]:
+        """List the models of a repository that are not in use, the one that was used longest ago first."""
+        found = [model for model in self.find(repository) if model.path != self._in_use] if repository else []
+        return sorted(found, key=lambda model: (model.folder / _MANIFEST).stat().st_mtime)
+
+    def _remove_until(self, free: int, models: Iterable[StoredModel]) -> None:
+        for model in models:
+            if self._free() >= free:
+                return
+            _LOGGER.info("Deleting %s (%s), which is not used any more, to make room", model.id, gigabytes(model.size))
+            self._delete(model.folder)
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self.root).free
 
     def publish(
         self, staged: Path, repository: Repository, candidate: Candidate, checksums: Sequence[str]

@@ -92,7 +92,14 @@ class Finder:
             message = f"Downloading {progress.file}: {progress.percent:.0f}%."
             self._report(Status(State.DOWNLOADING, message, name, progress))
 
-        return self._resolve(wanted, self._memory(), on_progress, self._cancel)
+        weights = self._resolve(wanted, self._memory(), on_progress, self._cancel)
+        self._store.use(weights.path)
+        return weights
+
+    def tidy(self, weights: Weights) -> None:
+        """Remove other quants of the repository where the disk is short."""
+        if weights.repository:
+            self._store.tidy(weights.repository)
 
     def download(
         self, wanted: Wanted, *, memory: int, on_progress: Callable[[Progress], None], cancel: threading.Event

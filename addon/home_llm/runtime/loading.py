@@ -8,7 +8,7 @@ from typing import Any
 
 from home_llm.chat import Chat
 from home_llm.engine import Engine, EngineOptions
-from home_llm.llama import CacheType, Model, ModelLoadError
+from home_llm.llama import CacheType, Model, ModelLoadError, cpu_variant
 from home_llm.models import ContextPlan, Gguf, MemoryNeed, Weights, file_identity, plan_context
 from home_llm.runtime.adapters import LoadedAdapter, read_adapters
 from home_llm.runtime.embedding import Embeddings
@@ -165,6 +165,8 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     chat = Chat(engine, markup=weights.entry.markup if weights.entry else None)
     loaded = Loaded(replace(recipe, adapters=adapters), chat, plan, embeddings)
     _LOGGER.info("%s %s", loaded.message, model.description)
+    if variant := cpu_variant():
+        _LOGGER.info("llama.cpp computes with its build for %s", variant)
     if layers:
         names = ", ".join(f"{device.name} ({device.description})" for device in found)
         _LOGGER.info("%d of %d layers are computed on %s", layers, facts.layers + 1, names)

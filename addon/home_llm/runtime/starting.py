@@ -68,6 +68,11 @@ class Starter:
             return
         weights = self._finder.find(self._wanted)
         self.home = weights.path
+        self._place(weights)
+        self._finder.tidy(weights)
+
+    def _place(self, weights: Weights) -> None:
+        """Load the configured weights, in place of what answers meanwhile."""
         if not self._board.meanwhile:
             self._load(weights, self._settings)
             return
