@@ -43,7 +43,8 @@ def test_final_stage_has_no_build_tools() -> None:
     """The compiler, pip and the package lists stay in the builder."""
     stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)
     assert len(stages) == 3
-    assert all(stage.startswith("${BUILD_FROM}") for stage in stages[1:])
+    assert stages[1].startswith("--platform=${BUILDPLATFORM} ${BUILD_FROM} AS builder\n")
+    assert stages[2].startswith("${BUILD_FROM}\n")
     assert "build-essential" in stages[1]
     assert not re.search(r"build-essential|cmake|gcc|-dev\b|bin/pip|venv", stages[2])
     assert stages[2].count("apt-get install") == stages[2].count("rm -rf /var/lib/apt/lists/*") == 1
@@ -51,15 +52,32 @@ def test_final_stage_has_no_build_tools() -> None:
 
 def test_python_packages_are_locked() -> None:
     """Everything that pip fetches for the image is checked against a hash, build tools included."""
-    text = (ROOT / "Dockerfile").read_text("utf-8")
-    commands = re.findall(r"pip (?:--python \S+ )?((?:install|wheel)[^&\n]+)", text)
-    local = [line for line in commands if "--no-index" in line or "/build/addon" in line]
+    text = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
+    commands = re.findall(r"pip (?:--python \S+ )?((?:install|wheel|download) [^&\n]+)", text)
+    local = [line for line in commands if re.search(r"--no-index| \./llama| /build/addon", line)]
     fetching = [line for line in commands if line not in local]
-    assert len(fetching) == 3
-    assert len(local) == 3
+    assert len(fetching) == 4
+    assert len(local) == 4
     assert all("--require-hashes" in line for line in fetching)
     assert all("--no-deps" in line for line in commands)
-    assert all("--no-build-isolation" in line for line in commands if "wheel " in line or "/build/addon" in line)
+    # What is built is built with the locked tools.
+    building = [line for line in commands if line.startswith("wheel") or "--no-binary" in line]
+    assert all("--no-build-isolation" in line for line in building)
+    assert len(building) == 3
+
+
+def test_both_halves_of_the_lock_are_installed(tmp_path: Path) -> None:
+    """llama.cpp is compiled from its half of the lock, and the rest comes from the other."""
+    text = (ROOT / "Dockerfile").read_text("utf-8")
+    lock = (ROOT / "requirements/server.txt").read_text("utf-8")
+    halves = []
+    for program in re.findall(r"awk '([^']+)' requirements/server.txt", text):
+        command = ["awk", program, ROOT / "requirements/server.txt"]
+        halves.append(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    names = [re.findall(r"^([a-z0-9-]+)==", half, re.MULTILINE) for half in halves]
+    assert names[0] == ["llama-cpp-python"]
+    assert sorted(names[0] + names[1]) == sorted(re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE))
+    assert sum(half.count("--hash=") for half in halves) == lock.count("--hash=")
 
 
 def test_llama_cpp_is_built_for_every_cpu() -> None:

@@ -190,6 +190,21 @@ class AppContainer(Client):
             time.sleep(0.05)
         return time.monotonic() - self.started
 
+    def wait_for_log(self, text: str, timeout: float = 30) -> None:
+        """Wait until it has printed a text."""
+        end = time.monotonic() + timeout
+        while text not in (logs := self.logs()):
+            assert time.monotonic() < end, logs
+            time.sleep(0.3)
+
+    def wait_for_model(self, model: str, timeout: float = 60) -> None:
+        """Wait until a model is ready."""
+        end = time.monotonic() + timeout
+        while (health := self.health())["status"] != "ok" or health["model"] != model:
+            assert time.monotonic() < end, (health, self.logs())
+            assert health["status"] != "not listening" or self.running(), self.logs()
+            time.sleep(0.1)
+
     def chat(self, text: str, **body: Any) -> Any:
         """Ask the model, with its key, and return the answer."""
         body = {"messages": [{"role": "user", "content": text}], "temperature": 0, "max_tokens": 16, **body}

@@ -23,7 +23,6 @@ Start = Callable[..., AppContainer]
 REPOSITORY = "owner/tiny-GGUF"
 FILE = "tiny.Q8_0.gguf"
 SMALL_FILE = "tiny.Q4_0.gguf"
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), Path("/nowhere"))
 MODEL = {"repository": REPOSITORY, "quant": "Q8_0"}
 
 
@@ -37,12 +36,6 @@ def files_fixture(hub: LocalHub, tiny_model: bytes) -> LocalHub:
 def from_hub(hub: LocalHub) -> dict[str, str]:
     """Return the variables that make an app ask the local hub."""
     return {"HOME_LLM_HUB_URL": hub.url}
-
-
-def is_running(app: AppContainer, model: str) -> bool:
-    """Return whether a model is ready."""
-    health = app.health()
-    return bool(health["status"] == "ok" and health["model"] == model)
 
 
 def error_lines(app: AppContainer) -> list[str]:
@@ -63,7 +56,7 @@ def test_power_cut_in_a_download(start: Start, files: LocalHub) -> None:
     files.slow_down(0)
     files.requests.clear()
     app.start()
-    wait_until(lambda: is_running(app, REPOSITORY), 30)
+    app.wait_for_model(REPOSITORY)
     assert any(request.range and not request.range.startswith("bytes=0-") for request in files.seen("cdn"))
 
 
@@ -79,7 +72,7 @@ def test_power_cut_while_models_are_switched(start: Start, files: LocalHub, seco
     time.sleep(seconds)
     other.cut_power()
     other.start()
-    wait_until(lambda: is_running(other, REPOSITORY), 30)
+    other.wait_for_model(REPOSITORY)
     assert other.chat("hello")["choices"]
 
 
@@ -188,14 +181,15 @@ def test_read_only_data(start: Start, tmp_path: Path) -> None:
     assert "/data cannot be written (Read-only file system)" in line
 
 
-def test_clock_in_1970(start: Start, supervisor: LocalSupervisor, files: LocalHub) -> None:
+def test_clock_in_1970(start: Start, supervisor: LocalSupervisor, files: LocalHub, tmp_path: Path) -> None:
     """Before the clock is set the app starts, downloads, answers and is announced all the same."""
+    library = tmp_path / "clock.so"
+    source = Path(__file__).with_name("clock_in_1970.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     app = start(
-        f"--volume={FAKETIME.resolve()}:/faketime.so:ro",
-        options=MODEL,
-        environment={**from_hub(files), "LD_PRELOAD": "/faketime.so", "FAKETIME": "@1970-01-01 00:00:30"},
+        f"--volume={library}:/clock.so:ro", options=MODEL, environment={**from_hub(files), "LD_PRELOAD": "/clock.so"}
     )
-    wait_until(lambda: is_running(app, REPOSITORY), 40)
+    app.wait_for_model(REPOSITORY)
     assert app.chat("hello")["choices"]
     wait_until(lambda: supervisor.pushes, 20)
     assert supervisor.pushes[0].config["started_at"].startswith("1970-01-01")
@@ -217,7 +211,7 @@ def test_hub_that_throttles(start: Start, files: LocalHub) -> None:
     files.fail_next(429, times=2, where="api", retry_after=1)
     files.fail_next(429, times=1, where="resolve", retry_after=1)
     app = start(options=MODEL, environment=from_hub(files))
-    wait_until(lambda: is_running(app, REPOSITORY), 40)
+    app.wait_for_model(REPOSITORY)
     assert "asks for a pause" in app.logs()
     assert not error_lines(app)
 
@@ -237,7 +231,7 @@ def test_crash(start: Start) -> None:
     app = start()
     app.wait_for("ok")
     os.kill(server_process(app), 11)
-    wait_until(lambda: "ended by signal 11" in app.logs(), 10)
+    app.wait_for_log("ended by signal 11")
     app.wait_for("ok")
     assert app.chat("hello")["choices"]
     assert app.running()
@@ -259,11 +253,12 @@ def test_hang(start: Start) -> None:
 
     thread = threading.Thread(target=ask)
     thread.start()
-    time.sleep(1)
+    time.sleep(0.5)
     # llama.cpp's threads wait for each other: where one of them stops, the engine hangs.
-    with stopped_thread(max(threads_of(process), key=cpu_ticks)):
-        thread.join(30)
-        assert failures
+    with stopped_thread(busiest_thread(process)):
+        app.wait_for_log("The engine has done nothing")
+    thread.join(10)
+    assert failures
     app.wait_for("ok")
     assert server_process(app) != process
     kept = (app.data / "cache" / "last-hang.log").read_text()
@@ -271,25 +266,33 @@ def test_hang(start: Start) -> None:
     assert app.chat("hello")["choices"]
 
 
-def threads_of(process: int) -> list[int]:
-    """Return the threads of a process."""
-    return [int(task.name) for task in Path(f"/proc/{process}/task").iterdir()]
+def busiest_thread(process: int) -> int:
+    """Return the thread of a process that uses most processor time now."""
+    before = cpu_ticks(process)
+    time.sleep(1)
+    after = cpu_ticks(process)
+    return max(before, key=lambda thread: after.get(thread, 0) - before[thread])
 
 
-def cpu_ticks(thread: int) -> int:
-    """Return the processor time that a thread has used."""
-    fields = Path(f"/proc/{thread}/stat").read_text().rpartition(") ")[2].split()
-    return int(fields[11])
+def cpu_ticks(process: int) -> dict[int, int]:
+    """Return the processor time that each thread of a process has used."""
+    ticks = {}
+    for task in Path(f"/proc/{process}/task").iterdir():
+        fields = (task / "stat").read_text().rpartition(") ")[2].split()
+        ticks[int(task.name)] = int(fields[11])
+    return ticks
 
 
 @contextmanager
 def stopped_thread(thread: int) -> Iterator[None]:
     """Stop one thread of another process, as a debugger does."""
     libc = ctypes.CDLL(None, use_errno=True)
-    attach, detach = 16, 17
+    attach, detach, wait_for_all = 16, 17, 0x40000000
     assert libc.ptrace(attach, thread, None, None) == 0, os.strerror(ctypes.get_errno())
     try:
-        os.waitpid(thread, 0x40000000)
+        os.waitpid(thread, wait_for_all)
         yield
     finally:
-        libc.ptrace(detach, thread, None, None)
+        if libc.ptrace(detach, thread, None, None):
+            # It has died meanwhile, and its process is not gone before we have seen that.
+            os.waitpid(thread, wait_for_all)

@@ -153,8 +153,7 @@ def test_sigterm_during_a_download(start: Start, hub: LocalHub, tiny_model: byte
     assert (status, seconds < 5) == (0, True)
     hub.slow_down(0)
     app.start()
-    app.wait_for("ok")
-    wait_until(lambda: "tiny-GGUF" in str(app.health()["model"]) and app.health()["status"] == "ok", 20)
+    app.wait_for_model(REPOSITORY)
     assert any(request.range not in ("", "bytes=0-") for request in hub.seen("cdn")[1:])
 
 
@@ -179,7 +178,7 @@ def test_supervisor_that_comes_later(start: Start) -> None:
     """Without a Supervisor the app serves, says so once, and announces itself when there is one; a stop never waits."""
     app = start()
     app.wait_for("ok")
-    wait_until(lambda: "Waiting for the Supervisor" in app.logs(), 20)
+    app.wait_for_log("Waiting for the Supervisor")
     with LocalSupervisor(host=SUPERVISOR, port=80) as supervisor:
         wait_until(lambda: supervisor.pushes, 70)
     seconds, status = app.stop()
