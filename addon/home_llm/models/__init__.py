@@ -19,6 +19,7 @@ from .quants import (
     parse_quant,
 )
 from .resolve import Wanted, Weights, is_here, repository_of, resolve
+from .speed import Processor, repacks
 from .store import Store, StoredFile, StoredModel
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "Hub",
     "MemoryNeed",
     "ModelError",
+    "Processor",
     "Progress",
     "RemoteFile",
     "Repository",
@@ -63,6 +65,7 @@ __all__ = [
     "plan_context",
     "read_adapter",
     "read_gguf",
+    "repacks",
     "repository_of",
     "resolve",
 ]

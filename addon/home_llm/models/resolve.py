@@ -26,6 +26,7 @@ from .quants import (
     pick_file,
     pick_quant,
 )
+from .speed import Processor
 from .store import Store, StoredModel
 
 _LOGGER = logging.getLogger(__name__)
@@ -91,11 +92,13 @@ def resolve(
     on_progress: Callable[[Progress], None],
     cancel: threading.Event,
     embedded_path: Path | None = None,
+    processor: Processor | None = None,
 ) -> Weights:
     """Find the weights that the settings want, downloading them where they are not there yet.
 
     A model that is in the store is found without the network. `embedded_path` names the embedded model's
-    file where it does not come from the wheel. Raises ModelError, or StoppedError once `cancel` is set.
+    file where it does not come from the wheel. `processor` is what `auto` chooses for. Raises ModelError, or
+    StoppedError once `cancel` is set.
     """
     name, quant = _split_name(wanted.model.strip(), wanted.quant.strip() or AUTO)
     if name in ("", EMBEDDED_ID):
@@ -114,6 +117,7 @@ def resolve(
         memory_available,
         on_progress,
         cancel,
+        processor,
     )
     return search.run()
 
@@ -224,6 +228,7 @@ class _Search:
     memory: int
     on_progress: Callable[[Progress], None]
     cancel: threading.Event
+    processor: Processor | None = None
 
     def run(self) -> Weights:
         self.store.sweep()
@@ -327,6 +332,7 @@ class _Search:
                 kv_bytes_per_token=facts.kv_bytes_per_token if facts else None,
                 context_size=context_size(self.wanted.context_size, trained),
                 cache_type=self.wanted.cache_type,
+                processor=self.processor,
             )
             for context_size in (planned_context, least_context)
         ]

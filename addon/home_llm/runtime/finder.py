@@ -4,17 +4,20 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from home_llm.engine.threads import usable_cores
 from home_llm.models import (
     EMBEDDED_ID,
     EMBEDDED_NAME,
     Backoff,
     Hub,
+    Processor,
     Progress,
     Store,
     StoredModel,
     Wanted,
     Weights,
     is_here,
+    repacks,
     resolve,
 )
 from home_llm.runtime.state import State, Status
@@ -47,6 +50,9 @@ class Finder:
         self._report = report
         self._cancel = cancel
         self._embedded = embedded
+        # Where layers are computed elsewhere, it is not this processor that is short.
+        elsewhere = settings.gpu_layers != 0 and settings.rpc_servers
+        self._processor = None if elsewhere else Processor(settings.threads or usable_cores(), repacks())
 
     def stored(self) -> list[StoredModel]:
         """Return the models that have been downloaded."""
@@ -129,6 +135,7 @@ class Finder:
             on_progress=on_progress,
             cancel=cancel,
             embedded_path=self._embedded,
+            processor=self._processor,
         )
 
 

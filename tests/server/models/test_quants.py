@@ -1,7 +1,11 @@
 """Finding quants in file names and choosing one for the memory."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from home_llm.models import Processor, repacks
 from home_llm.models.errors import ModelError
 from home_llm.models.memory import gigabytes
 from home_llm.models.quants import (
@@ -151,6 +155,58 @@ def test_choose_among_unlisted_quants() -> None:
     alone = choose_quant(_candidates(F16=6), memory=64 * GB, kv_bytes_per_token=0, context_size=1)
     assert alone.candidate
     assert alone.candidate.quant == "F16"
+
+
+@pytest.mark.parametrize(
+    ("cores", "repacked", "billions", "quant"),
+    [
+        (4, True, 3.0, "Q4_0"),  # slow, and it helps
+        (4, False, 3.0, "Q8_0"),  # slow, and it does not
+        (16, True, 3.0, "Q8_0"),  # fast enough
+        (2, True, 0.5, "Q8_0"),  # small enough
+    ],
+)
+def test_auto_hurries_where_speed_is_short(cores: int, repacked: bool, billions: float, quant: str) -> None:
+    """A model that is large for the processor gets the quant that llama.cpp rearranges, and the reason is said."""
+    sizes = {name: billions * bits / 8 for name, bits in (("Q8_0", 8.5), ("Q4_K_M", 4.9), ("Q4_0", 4.7))}
+    choice = choose_quant(
+        _candidates(**sizes),
+        memory=64 * GB,
+        kv_bytes_per_token=30_000,
+        context_size=8192,
+        processor=Processor(cores, repacked),
+    )
+    assert choice.candidate is not None
+    assert choice.candidate.quant == quant
+    assert ("goes before larger ones" in choice.reasons[-1]) == (quant == "Q4_0")
+
+
+def test_auto_hurries_only_where_there_is_such_a_quant() -> None:
+    """Where no quant is rearranged, the largest that fits is taken; IQ4_NL is one that is."""
+    slow = Processor(2, repacks=True)
+    facts: dict[str, Any] = {"memory": 64 * GB, "kv_bytes_per_token": 0, "context_size": 1, "processor": slow}
+    plain = choose_quant(_candidates(Q8_0=8.5, Q4_K_M=4.9), **facts).candidate
+    other = choose_quant(_candidates(Q8_0=8.5, IQ4_NL=4.7), **facts).candidate
+    assert plain is not None
+    assert other is not None
+    assert (plain.quant, other.quant) == ("Q8_0", "IQ4_NL")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu sse4_2 avx avx2 fma\n", True),
+        ("flags\t\t: fpu sse4_2 avx\n", False),
+        ("Features\t: fp asimd crc32 asimddp\n", True),
+        ("Features\t: fp asimd crc32\n", False),
+        ("", False),
+    ],
+)
+def test_repacks(tmp_path: Path, text: str, expected: bool) -> None:
+    """AVX2 and ARM's dot products are what llama.cpp rearranges weights for."""
+    (tmp_path / "cpuinfo").write_text(text)
+    assert repacks(tmp_path / "cpuinfo") is expected
+    assert not repacks(tmp_path / "missing")
 
 
 def test_a_smaller_cache_leaves_room() -> None:

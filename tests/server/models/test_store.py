@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -162,6 +163,61 @@ def test_room_is_made_of_abandoned_downloads(store: Store) -> None:
     store.make_room(10**18, keep)
     assert keep.exists()
     assert not other.exists()
+
+
+@pytest.fixture(name="disk")
+def disk_fixture(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Give the store a disk of its own, of 100 GB, on which only so many bytes are free beside what the store takes."""
+    disk = {"total": 100_000_000_000, "room": 0}
+
+    def usage(_path: object) -> tuple[int, int, int]:
+        free = disk["room"] - store.usage()
+        return shutil._ntuple_diskusage(disk["total"], disk["total"] - free, free)
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    return disk
+
+
+def _used(store: Store, *quants: str) -> list[StoredModel]:
+    """Put quants into the store that were used one after the other, the last one now."""
+    models = [_put(store, quant, size=20_000 + number) for number, quant in enumerate(quants)]
+    for number, model in enumerate(models):
+        store.use(model.path)
+        os.utime(model.folder / "manifest.json", (number, number))
+    return models
+
+
+def test_other_quants_stay_while_there_is_room(store: Store, disk: dict[str, int]) -> None:
+    """After a move to another quant the ones before are kept as long as a tenth of the disk is free."""
+    _used(store, "Q8_0", "Q6_K", "Q4_K_M")
+    disk["room"] = 10_000_000_000 + store.usage()
+    store.tidy(NAME)
+    assert len(store.models()) == 3
+
+
+def test_other_quants_go_when_the_disk_is_short(store: Store, disk: dict[str, int]) -> None:
+    """The one that was used longest ago goes first; the one in use and other models stay, whatever is missing."""
+    _used(store, "Q8_0", "Q6_K", "Q4_K_M")
+    other = _put(store, name="other/name-GGUF")
+    disk["room"] = 10_000_000_000 + store.usage() - 10_000
+    store.tidy(NAME)
+    assert {model.quant for model in store.find(NAME)} == {"Q6_K", "Q4_K_M"}
+    disk["room"] = 0
+    store.tidy(NAME)
+    assert {model.quant for model in store.find(NAME)} == {"Q4_K_M"}
+    assert other in store.models()
+
+
+def test_room_for_a_download_is_made_of_other_quants(store: Store, disk: dict[str, int]) -> None:
+    """What is not in use gives way to a download that then fits, and to none that would not."""
+    _used(store, "Q8_0", "Q4_K_M")
+    disk["room"] = store.usage()
+    store.make_room(1_000_000, store.root / ".partial" / "keep", NAME)
+    assert len(store.models()) == 2
+    store.make_room(15_000, store.root / ".partial" / "keep", NAME)
+    assert [model.quant for model in store.models()] == ["Q4_K_M"]
+    store.make_room(15_000, store.root / ".partial" / "keep", NAME)
+    assert [model.quant for model in store.models()] == ["Q4_K_M"]
 
 
 def test_listing_while_removing(store: Store) -> None:
