@@ -149,7 +149,7 @@ class House:
         yield from (area for area in self.areas if area.floor_id == floor_id)
 
     def inside(self, target: str, *domains: str) -> list[Thing]:
-        """Return the exposed devices of an area, of a floor, or of all, as calls name them, of some domains or of any."""
+        """Return the exposed devices in an area, on a floor or in all, as calls name them, of some domains or any."""
         kind, _, name = target.partition(".")
         found = []
         for thing in self.exposed:

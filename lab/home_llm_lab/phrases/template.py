@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 _Node: TypeAlias = "str | _Choice | _Slot"
 
-_TOKEN = re.compile(r"[()\[\]|]|\{[a-z_0-9]+\}|[^()\[\]|{}]+")
+_MARK = re.compile(r"[()\[\]|]|\{[a-z_0-9]+\}|[^()\[\]|{}]+")
 
 
 class TemplateError(ValueError):
@@ -72,37 +72,35 @@ def _walk(nodes: tuple[_Node, ...], values: Mapping[str, str], rng: random.Rando
 
 @functools.cache
 def _parse(template: str) -> tuple[_Node, ...]:
-    tokens = _TOKEN.findall(template)
-    if "".join(tokens) != template:
+    marks = _MARK.findall(template)
+    if "".join(marks) != template:
         raise TemplateError(f"cannot read {template!r}")
-    nodes, rest = _sequence(tokens, template)
+    nodes, rest = _sequence(marks, template)
     if rest:
         raise TemplateError(f"a bracket closes that was never opened in {template!r}")
     return nodes
 
 
-def _sequence(tokens: list[str], template: str) -> tuple[tuple[_Node, ...], list[str]]:
+def _sequence(marks: list[str], template: str) -> tuple[tuple[_Node, ...], list[str]]:
     nodes: list[_Node] = []
-    while tokens and tokens[0] not in (")", "]", "|"):
-        token, tokens = tokens[0], tokens[1:]
-        if token in ("(", "["):
-            closing = ")" if token == "(" else "]"
+    while marks and marks[0] not in (")", "]", "|"):
+        mark, marks = marks[0], marks[1:]
+        if mark in ("(", "["):
+            closing = ")" if mark == "(" else "]"
             options: list[tuple[_Node, ...]] = []
             while True:
-                option, tokens = _sequence(tokens, template)
+                option, marks = _sequence(marks, template)
                 options.append(option)
-                if not tokens:
+                if not marks:
                     raise TemplateError(f"a bracket is left open in {template!r}")
-                mark, tokens = tokens[0], tokens[1:]
+                mark, marks = marks[0], marks[1:]
                 if mark == closing:
                     break
                 if mark != "|":
                     raise TemplateError(f"brackets do not match in {template!r}")
             nodes.append(_Choice(tuple(options), closing == "]"))
-        elif token.startswith("{"):
-            nodes.append(_Slot(token[1:-1]))
+        elif mark.startswith("{"):
+            nodes.append(_Slot(mark[1:-1]))
         else:
-            nodes.append(token)
-    if tokens and tokens[0] == "|" and not nodes:
-        return (), tokens
-    return tuple(nodes), tokens
+            nodes.append(mark)
+    return tuple(nodes), marks
