@@ -1,0 +1,266 @@
+"""Referring expressions: how people call devices, rooms, floors and the house, so that it fits exactly one."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, TypeAlias
+
+from home_llm_lab.house import Area, House, Thing
+from home_llm_lab.kinds.registry import Scene
+from home_llm_lab.phrases.book import Book
+
+# How a place is spoken of: "in the kitchen", "the kitchen", "kitchen" (before a noun).
+Form: TypeAlias = Literal["in", "the", "bare"]
+
+# What reports and cannot be commanded: "the kitchen light" is no power meter.
+_REPORTING = frozenset({"sensor", "binary_sensor", "person", "device_tracker", "weather", "sun", "zone", "event"})
+# What people call by its name only.
+_BY_NAME = frozenset({"scene", "script", "button", "input_button", "number", "input_number", "select", "input_select"})
+
+_WORD = re.compile(r"[^\W_]+")
+_POSSESSIVE = re.compile(r"['\u2019]s?\b")
+_NEEDLESS_ARTICLE = re.compile(r"\bthe (?=(?:\w+(?:'s|\u2019s|s'|s\u2019)|my|our|the|this) )", re.IGNORECASE)
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a text without articles, possessives, case and plural."""
+    plain = _POSSESSIVE.sub("", text.casefold())
+    return frozenset(
+        word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+        for word in _WORD.findall(plain)
+        if word not in ("the", "my", "our", "in", "on", "at")
+    )
+
+
+def tidy(scene: Scene, text: str) -> str:
+    """Return a text without the articles that English leaves out before possessives."""
+    return _NEEDLESS_ARTICLE.sub("", text) if scene.words.book.language == "en" else text
+
+
+def nouns(book: Book, thing: Thing, *, plural: bool = False) -> list[str]:
+    """Return what a device is, most fitting first: by its kind, else its device class, else its domain."""
+    prefix = "nouns" if plural else "noun"
+    for key in (thing.kind, thing.device_class, thing.domain):
+        if key and (found := book.groups.get(f"{prefix}_{key}")):
+            return list(found)
+    return []
+
+
+def domain_nouns(book: Book, domain: str, *, plural: bool = False) -> list[str]:
+    """Return what fits every device of a domain."""
+    return list(book.groups.get(f"{'nouns' if plural else 'noun'}_{domain}", ()))
+
+
+def vocabulary(book: Book, house: House, thing: Thing) -> frozenset[str]:
+    """Return every word by which somebody may mean a device: of its names, of its area, and of what it is."""
+    area = house.area(thing.area_id)
+    texts = [*thing.names, *nouns(book, thing), *domain_nouns(book, thing.domain)]
+    if area is not None:
+        texts += [area.name, *area.aliases]
+    return frozenset().union(*(words_of(text) for text in texts))
+
+
+def rivals(house: House, thing: Thing) -> list[Thing]:
+    """Return the other exposed devices that could be meant where this one is."""
+    return [
+        other
+        for other in house.exposed
+        if other is not thing and (thing.domain in _REPORTING or other.domain not in _REPORTING)
+    ]
+
+
+def fits_one(scene: Scene, phrase: str, thing: Thing) -> bool:
+    """Return whether a phrase means a device and can mean no other.
+
+    The full name wins over everything; then what is in the speaker's area wins over the rest of the house.
+    """
+    meant = words_of(phrase)
+    named = [other for other in scene.house.exposed if any(words_of(name) == meant for name in other.names)]
+    if named:
+        able = [other for other in named if other is thing or other in rivals(scene.house, thing)]
+        return able == [thing]
+    book = scene.words.book
+    if not meant or not meant <= vocabulary(book, scene.house, thing):
+        return False
+    fitting = [other for other in rivals(scene.house, thing) if meant <= vocabulary(book, scene.house, other)]
+    if scene.area_id is not None and thing.area_id == scene.area_id:
+        fitting = [other for other in fitting if other.area_id == scene.area_id]
+    # A room that is called the same is meant rather than a device.
+    areas = (words_of(name) for area in scene.house.areas for name in (area.name, *area.aliases))
+    return not fitting and meant not in areas
+
+
+def refer(scene: Scene, thing: Thing) -> str | None:
+    """Return some way to say a device that fits exactly one, with its article; None where there is none.
+
+    Its name, an alias, part of its name, what it is and where ("the lamp in the bedroom"), or only what it is where
+    the house or the speaker's area has one such.
+    """
+    makers = [(_by_name, 5), (_by_alias, 2)]
+    if thing.domain not in _BY_NAME:
+        makers += [(_by_place, 4), (_by_noun, 3), (_by_part, 2)]
+    while makers:
+        chosen = scene.rng.choices(makers, [weight for _, weight in makers])[0]
+        makers.remove(chosen)
+        phrases = chosen[0](scene, thing)
+        scene.rng.shuffle(phrases)
+        for phrase in phrases:
+            if fits_one(scene, phrase, thing):
+                return phrase
+    return None
+
+
+def refer_by_name(scene: Scene, thing: Thing) -> str | None:
+    """Return a device by its full name, or None where another one has the same."""
+    phrases = _by_name(scene, thing)
+    return phrases[0] if phrases and fits_one(scene, phrases[0], thing) else None
+
+
+def refer_group(scene: Scene, target: str, form: Form = "in", *, here: bool = True) -> str | None:
+    """Return some way to say an area, a floor, or all.
+
+    Args:
+        scene: where it is said.
+        target: area.X, floor.X or all.
+        form: in ("in the kitchen", "upstairs"), the ("the kitchen"), or bare, to stand before a noun ("kitchen").
+        here: whether the speaker's own area may be said as "in here".
+    """
+    kind, _, name = target.partition(".")
+    if target == "all":
+        return None if form == "bare" else scene.words.answer(f"{form}_all")
+    if kind == "floor":
+        return _floor(scene, name, form)
+    area = scene.house.area(name)
+    if area is None:
+        return None
+    if here and form != "bare" and scene.area_id == name and scene.rng.random() < 0.5:
+        return scene.words.answer(f"{form}_area_here")
+    called = _area_name(scene, area)
+    if called is None:
+        return None
+    return called if form == "bare" else _place(scene, area, called, form)
+
+
+def same_noun(scene: Scene, *domains: str) -> dict[str, list[Thing]]:
+    """Return the nouns that fit several exposed devices of these domains, or of any, with the devices."""
+    book = scene.words.book
+    found: dict[str, list[Thing]] = {}
+    for thing in scene.house.exposed:
+        if thing.domain in _REPORTING or thing.domain in _BY_NAME or (domains and thing.domain not in domains):
+            continue
+        for noun in {*nouns(book, thing), *domain_nouns(book, thing.domain)}:
+            found.setdefault(noun, []).append(thing)
+    return {noun: things for noun, things in sorted(found.items()) if len(things) > 1}
+
+
+def ambiguous(scene: Scene, *domains: str) -> tuple[str, list[Thing]] | None:
+    """Return a noun with article that fits several devices of one domain where it is said, and those devices.
+
+    None of them has it for a name, and the speaker's area, where it is known, does not settle it.
+    """
+    choices = []
+    for noun, things in same_noun(scene, *domains).items():
+        here = [thing for thing in things if scene.area_id is not None and thing.area_id == scene.area_id]
+        fitting = here or things
+        taken = any(words_of(name) == words_of(noun) for other in scene.house.exposed for name in other.names)
+        if len(fitting) > 1 and len({thing.domain for thing in fitting}) == 1 and not taken:
+            choices.append((noun, fitting))
+    if not choices:
+        return None
+    noun, fitting = scene.rng.choice(choices)
+    return with_article(scene, noun), fitting
+
+
+def with_article(scene: Scene, noun: str) -> str:
+    """Return a noun with its article, as it follows a verb."""
+    found = scene.words.book.groups.get(f"the_noun_{noun}")
+    return scene.rng.choice(list(found)) if found else tidy(scene, scene.words.answer("refer_the", noun=noun))
+
+
+def spoken(scene: Scene, name: str) -> str:
+    """Return a name in some case, as people type it or as speech recognition writes it."""
+    return name if scene.rng.random() < 0.4 else name.lower()
+
+
+def _by_name(scene: Scene, thing: Thing) -> list[str]:
+    return [tidy(scene, scene.words.answer("refer_name", name=spoken(scene, thing.name)))]
+
+
+def _by_alias(scene: Scene, thing: Thing) -> list[str]:
+    return [tidy(scene, scene.words.answer("refer_name", name=spoken(scene, alias))) for alias in thing.aliases]
+
+
+def _by_part(scene: Scene, thing: Thing) -> list[str]:
+    """Return the ends of the name, such as "floor lamp" of "Ikea Floor Lamp", as far as they say what it is."""
+    parts = thing.name.split()
+    if not words_of(parts[-1]) <= _kind_words(scene.words.book, thing):
+        return []
+    ends = [" ".join(parts[start:]).lower() for start in range(1, len(parts))]
+    return [tidy(scene, scene.words.answer("refer_the", noun=end)) for end in ends]
+
+
+def _by_noun(scene: Scene, thing: Thing) -> list[str]:
+    return [with_article(scene, noun) for noun in _some_nouns(scene, thing)]
+
+
+def _by_place(scene: Scene, thing: Thing) -> list[str]:
+    area = scene.house.area(thing.area_id)
+    called = _area_name(scene, area) if area else None
+    if area is None or called is None:
+        return []
+    phrases = []
+    for noun in _some_nouns(scene, thing):
+        # "the kitchen's kitchen lamp"
+        if words_of(noun) & words_of(called):
+            continue
+        place = _place(scene, area, called, "in")
+        text = scene.words.answer("refer_noun_place", noun=noun, area=called, in_area=place)
+        phrases.append(tidy(scene, text))
+    return phrases
+
+
+def _some_nouns(scene: Scene, thing: Thing) -> list[str]:
+    book = scene.words.book
+    return list(dict.fromkeys((*nouns(book, thing), *domain_nouns(book, thing.domain))))
+
+
+def _kind_words(book: Book, thing: Thing) -> frozenset[str]:
+    texts = [*nouns(book, thing), *domain_nouns(book, thing.domain)]
+    return frozenset().union(*(words_of(text) for text in texts))
+
+
+def _area_name(scene: Scene, area: Area) -> str | None:
+    """Return one of the names of an area that no other has, in some case."""
+    others = [other for other in scene.house.areas if other is not area]
+    taken = {words_of(name) for other in others for name in (other.name, *other.aliases)}
+    names = [name for name in (area.name, area.name, *area.aliases) if words_of(name) not in taken]
+    return spoken(scene, scene.rng.choice(names)) if names else None
+
+
+def _place(scene: Scene, area: Area, called: str, form: Form) -> str:
+    groups = scene.words.book.groups
+    group = f"{form}_area_{area.kind}" if f"{form}_area_{area.kind}" in groups else f"{form}_area"
+    return tidy(scene, scene.words.answer(group, area=called))
+
+
+def _floor(scene: Scene, floor_id: str, form: Form) -> str | None:
+    floor = scene.house.floor(floor_id)
+    if floor is None:
+        return None
+    groups = scene.words.book.groups
+    adverbs = list(groups.get(f"floor_adverb_{floor.kind}", ()))
+    every = {adverb for group, found in groups.items() if group.startswith("floor_adverb_") for adverb in found}
+    called = spoken(scene, scene.rng.choice((floor.name, floor.name, *floor.aliases)))
+    if called.casefold() in every:
+        return called.lower()
+    alone = [other.kind for other in scene.house.floors].count(floor.kind) == 1 and len(scene.house.floors) > 1
+    others = [other for other in scene.house.floors if other is not floor]
+    named = {name.casefold() for other in others for name in (other.name, *other.aliases)}
+    adverbs = [adverb for adverb in adverbs if alone and adverb not in named]
+    if adverbs and scene.rng.random() < 0.5:
+        return scene.rng.choice(adverbs)
+    if form == "bare":
+        return called
+    prefix = "on" if form == "in" else form
+    group = f"{prefix}_floor_{floor.kind}" if f"{prefix}_floor_{floor.kind}" in groups else f"{prefix}_floor"
+    return tidy(scene, scene.words.answer(group, floor=called))
