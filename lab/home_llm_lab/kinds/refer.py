@@ -19,7 +19,7 @@ _BY_NAME = frozenset({"scene", "script", "button", "input_button", "number", "in
 
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s?\b")
-_NEEDLESS_ARTICLE = re.compile(r"\bthe (?=(?:\w+(?:'s|\u2019s|s'|s\u2019)|my|our|the|this) )", re.IGNORECASE)
+_OWN_ARTICLE = re.compile(r"(?:\w+(?:'s|\u2019s|s'|s\u2019)|my|our|the|this) ", re.IGNORECASE)
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -32,9 +32,13 @@ def words_of(text: str) -> frozenset[str]:
     )
 
 
-def tidy(scene: Scene, text: str) -> str:
-    """Return a text without the articles that English leaves out before possessives."""
-    return _NEEDLESS_ARTICLE.sub("", text) if scene.words.book.language == "en" else text
+def tidy(scene: Scene, text: str, *names: str) -> str:
+    """Return a text without the articles that English leaves out before names such as "Anna's Lamp"."""
+    if scene.words.book.language == "en":
+        for name in names:
+            if _OWN_ARTICLE.match(name):
+                text = re.sub(rf"\bthe {re.escape(name)}", name, text, flags=re.IGNORECASE)
+    return text
 
 
 def nouns(book: Book, thing: Thing, *, plural: bool = False) -> list[str]:
@@ -174,7 +178,7 @@ def ambiguous(scene: Scene, *domains: str) -> tuple[str, list[Thing]] | None:
 def with_article(scene: Scene, noun: str) -> str:
     """Return a noun with its article, as it follows a verb."""
     found = scene.words.book.groups.get(f"the_noun_{noun}")
-    return scene.rng.choice(list(found)) if found else tidy(scene, scene.words.answer("refer_the", noun=noun))
+    return scene.rng.choice(list(found)) if found else scene.words.answer("refer_the", noun=noun)
 
 
 def spoken(scene: Scene, name: str) -> str:
@@ -182,12 +186,17 @@ def spoken(scene: Scene, name: str) -> str:
     return name if scene.rng.random() < 0.4 else name.lower()
 
 
+def _called(scene: Scene, name: str) -> str:
+    name = spoken(scene, name)
+    return tidy(scene, scene.words.answer("refer_name", name=name), name)
+
+
 def _by_name(scene: Scene, thing: Thing) -> list[str]:
-    return [tidy(scene, scene.words.answer("refer_name", name=spoken(scene, thing.name)))]
+    return [_called(scene, thing.name)]
 
 
 def _by_alias(scene: Scene, thing: Thing) -> list[str]:
-    return [tidy(scene, scene.words.answer("refer_name", name=spoken(scene, alias))) for alias in thing.aliases]
+    return [_called(scene, alias) for alias in thing.aliases]
 
 
 def _by_part(scene: Scene, thing: Thing) -> list[str]:
@@ -196,7 +205,7 @@ def _by_part(scene: Scene, thing: Thing) -> list[str]:
     if not words_of(parts[-1]) <= _kind_words(scene.words.book, thing):
         return []
     ends = [" ".join(parts[start:]).lower() for start in range(1, len(parts))]
-    return [tidy(scene, scene.words.answer("refer_the", noun=end)) for end in ends]
+    return [scene.words.answer("refer_the", noun=end) for end in ends]
 
 
 def _by_noun(scene: Scene, thing: Thing) -> list[str]:
@@ -215,7 +224,8 @@ def _by_place(scene: Scene, thing: Thing) -> list[str]:
             continue
         place = _place(scene, area, called, "in")
         text = scene.words.answer("refer_noun_place", noun=noun, area=called, in_area=place)
-        phrases.append(tidy(scene, text))
+        if text.count("'s ") < 2:
+            phrases.append(tidy(scene, text, called))
     return phrases
 
 
@@ -240,7 +250,7 @@ def _area_name(scene: Scene, area: Area) -> str | None:
 def _place(scene: Scene, area: Area, called: str, form: Form) -> str:
     groups = scene.words.book.groups
     group = f"{form}_area_{area.kind}" if f"{form}_area_{area.kind}" in groups else f"{form}_area"
-    return tidy(scene, scene.words.answer(group, area=called))
+    return tidy(scene, scene.words.answer(group, area=called), called)
 
 
 def _floor(scene: Scene, floor_id: str, form: Form) -> str | None:
@@ -263,4 +273,4 @@ def _floor(scene: Scene, floor_id: str, form: Form) -> str | None:
         return called
     prefix = "on" if form == "in" else form
     group = f"{prefix}_floor_{floor.kind}" if f"{prefix}_floor_{floor.kind}" in groups else f"{prefix}_floor"
-    return tidy(scene, scene.words.answer(group, floor=called))
+    return tidy(scene, scene.words.answer(group, floor=called), called)
