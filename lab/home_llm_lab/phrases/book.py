@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from home_llm_lab.grammar import fill_forms
+
 from .template import TemplateError, say, slots, template_key
 
 LANGUAGES = ("en", "de", "fr", "es", "pl")
@@ -34,20 +36,29 @@ class Words:
         fitting = [
             template
             for template in self.book.templates(group, held_out=self.held_out)
-            if slots(template) <= set(values)
+            if slots(template) <= set(self._filled(template, values))
         ]
         if not fitting:
             raise TemplateError(f"no template of {self.book.language}/{group} is filled by {', '.join(sorted(values))}")
         template = self.rng.choice(fitting)
         self.used.append(template_key(self.book.language, group, template))
-        return say(template, values, self.rng)
+        return say(template, self._filled(template, values), self.rng)
 
     def answer(self, group: str, **values: str) -> str:
         """Return an answer of the assistant. Answers are few and the same in all splits."""
-        templates = [template for template in self.book.groups.get(group, ()) if slots(template) <= set(values)]
+        templates = [
+            template
+            for template in self.book.groups.get(group, ())
+            if slots(template) <= set(self._filled(template, values))
+        ]
         if not templates:
             raise TemplateError(f"no answer {self.book.language}/{group} is filled by {', '.join(sorted(values))}")
-        return say(self.rng.choice(templates), values, self.rng)
+        template = self.rng.choice(templates)
+        return say(template, self._filled(template, values), self.rng)
+
+    def _filled(self, template: str, values: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the values with the forms that a template asks for, such as {name_acc} of {name}."""
+        return fill_forms(self.book.language, slots(template), values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,72 @@
+"""Polish: no articles, but cases; the first noun and the adjectives that go with it change."""
+
+from __future__ import annotations
+
+from .lexicon import load_lexicon
+
+
+class Polish:
+    """Puts Polish nouns into their cases."""
+
+    def __init__(self) -> None:
+        """Read the nouns."""
+        self._lexicon = load_lexicon("pl")
+
+    def form(self, form: str, text: str) -> str:
+        """Return a phrase in a case: acc, of (genitive), in (locative with its preposition)."""
+        fixed = self._lexicon.fixed.get(text.lower(), {})
+        if form in fixed:
+            return fixed[form]
+        words = text.split()
+        gender = self._lexicon.genders.get(words[0].lower()) if words else None
+        if gender is None:
+            return f"w {text}" if form == "in" else text
+        if form not in ("acc", "of", "in", "dat"):
+            return f"{words[0].lower()} {' '.join(words[1:])}".strip()
+        case = "in" if form == "dat" else form
+        noun = words[0].lower()
+        said = [self._noun(noun, gender, case)]
+        adjectives = True
+        for word in words[1:]:
+            adjectives = adjectives and word[:1].islower() and word[-1:] in "aeyi" and len(word) > 3
+            said.append(_adjective(word, gender, case) if adjectives else word)
+        phrase = " ".join(said)
+        return f"{self._lexicon.prepositions.get(noun, 'w')} {phrase}" if form == "in" else phrase
+
+    def gender(self, text: str) -> str | None:
+        """Return m, f, n or p of a phrase, by its first word."""
+        words = text.split()
+        return self._lexicon.genders.get(words[0].lower()) if words else None
+
+    def _noun(self, noun: str, gender: str, case: str) -> str:
+        forms = self._lexicon.fixed.get(noun, {})
+        bare = {"acc": "acc", "of": "of", "in": "loc"}[case]
+        if bare in forms:
+            return forms[bare]
+        if case == "acc":
+            return f"{noun[:-1]}ę" if gender == "f" and noun.endswith("a") else noun
+        if case == "of" and noun.endswith("a"):
+            stem = noun[:-1]
+            return f"{stem}i" if stem.endswith(("k", "g", "l", "j")) else stem if stem.endswith("i") else f"{stem}y"
+        if case == "of" and noun.endswith("o"):
+            return f"{noun[:-1]}a"
+        return noun
+
+
+def _adjective(word: str, gender: str, case: str) -> str:
+    """Return an adjective that agrees with a noun."""
+    stem = word[:-1]
+    if word.endswith("a") and gender == "f":
+        return f"{stem}ą" if case == "acc" else f"{stem}{'iej' if stem.endswith(('k', 'g')) else 'ej'}"
+    if word.endswith(("y", "i")) and gender == "m":
+        if case == "acc":
+            return word
+        soft = word.endswith("i")
+        return f"{stem}{'iego' if soft else 'ego'}" if case == "of" else f"{word}m"
+    if word.endswith("e") and gender == "n":
+        if case == "acc":
+            return word
+        return f"{stem}ego" if case == "of" else f"{stem}{'' if stem.endswith('i') else 'y'}m"
+    if word.endswith("e") and gender == "p" and case != "acc":
+        return f"{stem}{'ch' if stem.endswith('i') else 'ych'}"
+    return word
