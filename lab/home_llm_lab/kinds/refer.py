@@ -19,6 +19,7 @@ _BY_NAME = frozenset({"scene", "script", "button", "input_button", "number", "in
 
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s?\b")
+_SIGNS = re.compile(r" - |: |[()#]")
 _OWN_ARTICLE = re.compile(r"(?:\w+(?:'s|\u2019s|s'|s\u2019)|my|our|the|this) ", re.IGNORECASE)
 
 
@@ -44,10 +45,11 @@ def tidy(scene: Scene, text: str, *names: str) -> str:
 def nouns(book: Book, thing: Thing, *, plural: bool = False) -> list[str]:
     """Return what a device is, most fitting first: by its kind, else its device class, else its domain."""
     prefix = "nouns" if plural else "noun"
-    for key in (thing.kind, thing.device_class, thing.domain):
-        if key and (found := book.groups.get(f"{prefix}_{key}")):
-            return list(found)
-    return []
+    keys = (f"{prefix}_{key}" for key in (thing.kind, thing.device_class, thing.domain) if key)
+    found = next((list(book.groups[key]) for key in keys if key in book.groups), [])
+    return (
+        list(dict.fromkeys((*found, *domain_nouns(book, "light", plural=plural)))) if thing.domain == "light" else found
+    )
 
 
 def domain_nouns(book: Book, domain: str, *, plural: bool = False) -> list[str]:
@@ -176,13 +178,14 @@ def ambiguous(scene: Scene, *domains: str) -> tuple[str, list[Thing]] | None:
 
 
 def with_article(scene: Scene, noun: str) -> str:
-    """Return a noun with its article, as it follows a verb."""
-    found = scene.words.book.groups.get(f"the_noun_{noun}")
-    return scene.rng.choice(list(found)) if found else scene.words.answer("refer_the", noun=noun)
+    """Return a noun as a device is spoken of, in English with its article."""
+    return scene.words.answer("refer_the", noun=noun)
 
 
 def spoken(scene: Scene, name: str) -> str:
-    """Return a name in some case, as people type it or as speech recognition writes it."""
+    """Return a name in some case, as people type it or as speech recognition writes it, mostly without signs."""
+    if scene.rng.random() < 0.8:
+        name = " ".join(_SIGNS.sub(" ", name).split())
     return name if scene.rng.random() < 0.4 else name.lower()
 
 
@@ -200,16 +203,24 @@ def _by_alias(scene: Scene, thing: Thing) -> list[str]:
 
 
 def _by_part(scene: Scene, thing: Thing) -> list[str]:
-    """Return the ends of the name, such as "floor lamp" of "Ikea Floor Lamp", as far as they say what it is."""
-    parts = thing.name.split()
-    if not words_of(parts[-1]) <= _kind_words(scene.words.book, thing):
-        return []
-    ends = [" ".join(parts[start:]).lower() for start in range(1, len(parts))]
-    return [scene.words.answer("refer_the", noun=end) for end in ends]
+    """Return the ends of the name: "floor lamp" of "Ikea Floor Lamp", "air fryer" of "Kitchen Air Fryer" there."""
+    area = scene.house.area(thing.area_id)
+    room = words_of(" ".join((area.name, *area.aliases))) if area else frozenset()
+    told = _kind_words(scene.words.book, thing)
+    found = []
+    for name in thing.names:
+        parts = [part for part in name.split() if part not in ("-", "/")]
+        # What is left out is the room, or what follows says what it is.
+        found.extend(
+            " ".join(parts[start:]).lower()
+            for start in range(1, len(parts))
+            if words_of(" ".join(parts[:start])) <= room or words_of(parts[-1]) <= told
+        )
+    return [scene.words.answer("refer_the", noun=end) for end in found if words_of(end)]
 
 
 def _by_noun(scene: Scene, thing: Thing) -> list[str]:
-    return [with_article(scene, noun) for noun in _some_nouns(scene, thing)]
+    return [with_article(scene, noun) for noun in nouns(scene.words.book, thing)]
 
 
 def _by_place(scene: Scene, thing: Thing) -> list[str]:
@@ -218,7 +229,7 @@ def _by_place(scene: Scene, thing: Thing) -> list[str]:
     if area is None or called is None:
         return []
     phrases = []
-    for noun in _some_nouns(scene, thing):
+    for noun in nouns(scene.words.book, thing):
         # "the kitchen's kitchen lamp"
         if words_of(noun) & words_of(called):
             continue
@@ -229,14 +240,8 @@ def _by_place(scene: Scene, thing: Thing) -> list[str]:
     return phrases
 
 
-def _some_nouns(scene: Scene, thing: Thing) -> list[str]:
-    book = scene.words.book
-    return list(dict.fromkeys((*nouns(book, thing), *domain_nouns(book, thing.domain))))
-
-
 def _kind_words(book: Book, thing: Thing) -> frozenset[str]:
-    texts = [*nouns(book, thing), *domain_nouns(book, thing.domain)]
-    return frozenset().union(*(words_of(text) for text in texts))
+    return frozenset().union(*(words_of(text) for text in (*nouns(book, thing), *nouns(book, thing, plural=True))))
 
 
 def _area_name(scene: Scene, area: Area) -> str | None:
