@@ -6,7 +6,7 @@ import re
 
 from .lexicon import Lexicon, load_lexicon
 
-_ARTICLE = re.compile(r"^(?:l['’]|(?:le|la|les|el|los|las) )", re.IGNORECASE)
+_ARTICLE = re.compile(r"^(?:l['\u2019]|(?:le|la|les|el|los|las) )", re.IGNORECASE)
 _VOWELS = tuple("aeiouyàâäéèêëîïôöûüùœæ")
 
 
@@ -31,7 +31,7 @@ class _Romance:
         head = self.head(text)
         if head is None:
             return self.unknown(form, text)
-        spoken = text[:1].lower() + text[1:] if text.split()[0].lower() in head.split() else text
+        spoken = text[:1].lower() + text[1:] if text.split(maxsplit=1)[0].lower() in head.split() else text
         article = self.articles[self._lexicon.genders[head]]
         if form == "in":
             preposition = self._lexicon.prepositions.get(head, self.usual)
@@ -46,7 +46,7 @@ class _Romance:
 
     def head(self, text: str) -> str | None:
         """Return the noun that a phrase begins with, or begins after one word such as an adjective."""
-        words = text.lower().replace("’", "'").split()
+        words = text.lower().replace("\u2019", "'").split()
         for start in (0, 1):
             if start and (not words or words[0] not in self._lexicon.listed("adjectives")):
                 break
@@ -81,7 +81,7 @@ class French(_Romance):
 
     def joined(self, preposition: str, article: str, spoken: str) -> str:
         """Return preposition, article and phrase: du salon, de l'entrée, au garage."""
-        first = spoken.split()[0].lower()
+        first = spoken.split(maxsplit=1)[0].lower()
         mute = first.startswith(_VOWELS) or (first.startswith("h") and first not in self._lexicon.listed("aspirated"))
         if article != "les" and mute:
             return f"{preposition} l'{spoken}".strip()
