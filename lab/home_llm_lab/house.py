@@ -106,6 +106,7 @@ class House:
         seed: what it was made from; houses of other seeds differ.
         language: of its names and its people, as en, de, fr, es, pl.
         metric: whether degrees are Celsius.
+        timers: whether the satellites of the house have timers: assist.start_timer and the like are offered then.
     """
 
     seed: int
@@ -114,6 +115,7 @@ class House:
     areas: tuple[Area, ...]
     things: tuple[Thing, ...]
     metric: bool = True
+    timers: bool = False
 
     @property
     def exposed(self) -> tuple[Thing, ...]:
