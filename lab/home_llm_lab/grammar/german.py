@@ -58,7 +58,7 @@ class German:
 
     def _is_owner(self, word: str) -> bool:
         """Return whether a phrase begins with whose it is: Lenas Lampe needs no article."""
-        return word.rstrip("\u2019'") in self._lexicon.people or (word[-1:] == "s" and word[:-1] in self._lexicon.people)
+        return word.rstrip("\u2019'") in self._lexicon.people or word[:-1] in self._lexicon.people
 
     def _with_article(self, case: str, text: str) -> str:
         gender = self.gender(text)

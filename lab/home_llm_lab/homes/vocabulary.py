@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from home_llm_lab.grammar import in_form
+
 # One word in so many is held out.
 _HELD_OUT = 7
 # Below so many words none is held out, and the first ones never are: training has to know what everybody says.
@@ -61,7 +63,8 @@ class Vocabulary:
     def forms(self, word: str) -> Mapping[str, str]:
         """Return the forms of a word, such as what it is in compounds; empty where it has none."""
         found = (self.words.get("forms") or {}).get(word) or {}
-        return found if isinstance(found, Mapping) else {}
+        made = {} if self.language == "en" else {form: in_form(self.language, form, word) for form in ("in", "of")}
+        return {**made, **found} if isinstance(found, Mapping) else made
 
 
 @functools.cache
