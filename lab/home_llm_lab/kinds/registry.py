@@ -9,8 +9,12 @@ from typing import TypeAlias
 
 from home_llm_lab.example import Example
 from home_llm_lab.house import House
+from home_llm_lab.kinds.noise import noisy
 from home_llm_lab.phrases.book import Words, load_book
 from home_llm_lab.phrases.template import TemplateError
+
+# How many of the sentences come through speech recognition, or from a hurried thumb.
+_NOISE = 0.25
 
 
 @dataclass(slots=True)
@@ -91,4 +95,9 @@ def make_example(
         return None
     if example is None:
         return None
-    return replace(example, templates=tuple(words.used), persona=scene.persona)
+    language = example.language or house.language
+    turns = tuple(
+        replace(turn, said=noisy(turn.said, rng, language)) if turn.said and rng.random() < _NOISE else turn
+        for turn in example.turns
+    )
+    return replace(example, turns=turns, templates=tuple(words.used), persona=scene.persona)
