@@ -20,7 +20,7 @@ _BY_NAME = frozenset({"scene", "script", "button", "input_button", "number", "in
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s?\b")
 _SIGNS = re.compile(r" - |: |[()#]")
-_OWN_ARTICLE = re.compile(r"(?:\w+(?:'s|\u2019s|s'|s\u2019)|my|our|the|this) ", re.IGNORECASE)
+_OWN_ARTICLE = re.compile(r"(?:\w+(?:'s|\u2019s|s'|s\u2019)|my|our|the|this|all) ", re.IGNORECASE)
 
 
 def words_of(text: str) -> frozenset[str]:
