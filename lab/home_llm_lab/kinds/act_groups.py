@@ -150,7 +150,7 @@ def place_name(scene: Scene, target: str) -> str:
     if any(floor.name.casefold() in groups[group] for group in groups if group.startswith("floor_adverb_")):
         return floor.name.lower()
     group = f"on_floor_{floor.kind}" if f"on_floor_{floor.kind}" in groups else "on_floor"
-    return tidy(scene, groups[group][0].replace("{floor}", floor.name), floor.name)
+    return tidy(scene, scene.words.first(group, floor=floor.name), floor.name)
 
 
 def is_named(scene: Scene, said: str) -> bool:
