@@ -9,24 +9,29 @@ from the plain value of the slot, so that whoever fills slots needs to know noth
     of     whose it is: du salon, del salón, kuchni
     to     French and Spanish "to": au salon, al salón
     in     where it is: in der Küche, sur la terrasse, en la cocina, na tarasie
+    all    all of them: alle Lampen, toutes les lampes, wszystkie lampy
     is     the verb that agrees with it: ist or sind, est or sont, está or están, jest or są
     end    the ending of a participle that agrees with it: allumé{name_end}, encendid{name_end}, włączon{name_end}
 
 What is not known, such as a brand or a name of a person's own making, stays as it is, without article.
+
+A value may hold a star where its ending agrees with something else: allumé*. The slot `{state_for_name}` is the state
+as it agrees with the name; m, f, n, p and q in the place of a slot are genders. In a plain slot the star is m.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping
 
 from .german import German
 from .polish import Polish
 from .romance import French, Spanish
 
-__all__ = ["FORMS", "fill_forms", "form_of", "in_form"]
+__all__ = ["FORMS", "bases", "fill_forms", "form_of", "in_form"]
 
-FORMS = ("the", "acc", "dat", "of", "to", "in", "is", "end")
+FORMS = ("the", "acc", "dat", "of", "to", "in", "all", "is", "end")
 
 # By language and gender; p is a plural, q a feminine one. What is not known counts as m.
 _IS = {
@@ -38,8 +43,16 @@ _IS = {
 _ENDINGS = {
     "es": {"m": "o", "f": "a", "p": "os", "q": "as"},
     "fr": {"m": "", "f": "e", "p": "s", "q": "es"},
-    "pl": {"m": "y", "f": "a", "n": "e", "p": "e"},
+    "pl": {"m": "y", "f": "a", "n": "e", "p": "e", "q": "e"},
 }
+_ALL = {
+    "de": {"": "alle "},
+    "es": {"q": "todas las ", "f": "todas las ", "": "todos los "},
+    "fr": {"q": "toutes les ", "f": "toutes les ", "": "tous les "},
+    "pl": {"": "wszystkie "},
+}
+_AGREES = re.compile(r"(\w+)_for_(\w+)")
+_STAR = "*"
 
 
 class _English:
@@ -49,8 +62,9 @@ class _English:
         """Return the text as it is."""
         return text
 
-    def gender(self, _text: str) -> None:
+    def gender(self, _text: str) -> str | None:
         """Return None: English nouns have none."""
+        return None
 
 
 _LANGUAGES: dict[str, Callable[[], German | French | Spanish | Polish | _English]] = {
@@ -64,29 +78,59 @@ _LANGUAGES: dict[str, Callable[[], German | French | Spanish | Polish | _English
 
 def form_of(slot: str) -> tuple[str, str | None]:
     """Return the plain name of a slot and the form that is asked for, as of `name_acc`, or None."""
+    if agrees := _AGREES.fullmatch(slot):
+        return agrees[1], f"for_{agrees[2]}"
     plain, _, form = slot.rpartition("_")
     return (plain, form) if plain and form in FORMS else (slot, None)
+
+
+def bases(slot: str) -> frozenset[str]:
+    """Return the plain slots that a slot with a form is made of."""
+    plain, form = form_of(slot)
+    other = (form or "").removeprefix("for_") if form and form.startswith("for_") else ""
+    return frozenset({plain, other} if len(other) > 1 else {plain})
 
 
 @functools.cache
 def in_form(language: str, form: str, text: str) -> str:
     """Return a noun phrase in a form, or what agrees with it; what the language does not have of it stays plain."""
     grammar = _grammar(language)
-    if form in ("is", "end"):
-        gender = grammar.gender(text) or "m"
-        table = (_IS if form == "is" else _ENDINGS).get(language, {})
-        return table.get(gender, table.get("", ""))
+    if form == "is":
+        return _by_gender(_IS, language, grammar.gender(text))
+    if form == "end":
+        return _by_gender(_ENDINGS, language, grammar.gender(text))
+    if form == "all":
+        return f"{_by_gender(_ALL, language, grammar.gender(text))}{text}"
     return grammar.form(form, text)
 
 
 def fill_forms(language: str, wanted: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:
     """Return the values of slots with those forms of them that are wanted."""
-    filled = dict(values)
+    filled = {
+        slot: value.replace(_STAR, _ending(language, "m")) if language != "en" else value
+        for slot, value in values.items()
+    }
     for slot in wanted:
         plain, form = form_of(slot)
-        if slot not in filled and form is not None and plain in values:
+        if slot in filled or form is None or plain not in values:
+            continue
+        if not form.startswith("for_"):
             filled[slot] = in_form(language, form, values[plain])
+            continue
+        other = form.removeprefix("for_")
+        if len(other) == 1 or other in values:
+            gender = other if len(other) == 1 else _grammar(language).gender(values[other])
+            filled[slot] = values[plain].replace(_STAR, _ending(language, gender))
     return filled
+
+
+def _ending(language: str, gender: str | None) -> str:
+    return _by_gender(_ENDINGS, language, gender)
+
+
+def _by_gender(table: Mapping[str, Mapping[str, str]], language: str, gender: str | None) -> str:
+    forms = table.get(language, {})
+    return forms.get(gender or "m", forms.get("", ""))
 
 
 @functools.cache

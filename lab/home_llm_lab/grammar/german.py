@@ -10,6 +10,24 @@ _ARTICLES = {
     "dat": {"m": "dem", "f": "der", "n": "dem", "p": "den"},
 }
 _CONTRACTED = {"in dem": "im", "an dem": "am", "von dem": "vom", "bei dem": "beim", "zu dem": "zum", "zu der": "zur"}
+# What stands before a noun in the place of an article, with its dative.
+_DETERMINERS = {
+    "alle": "allen",
+    "sämtliche": "sämtlichen",
+    "beide": "beiden",
+    "die": "den",
+    "der": "der",
+    "das": "dem",
+    "den": "den",
+    "dem": "dem",
+    "alles": "allem",
+    "dieses": "diesem",
+    "dieser": "diesem",
+    "diese": "diesen",
+    "wirklich": "wirklich",
+    "mein": "meinem",
+    "meine": "meiner",
+}
 _ADJECTIVE_ENDINGS = ("er", "es", "en", "em", "e")
 
 
@@ -42,6 +60,8 @@ class German:
         for word in words:
             if word.lower() in self._stops:
                 break
+            if word.lower() in _DETERMINERS:
+                continue
             head.append(word.lower().strip(".,"))
         if not head or self._is_owner(words[0]):
             return None
@@ -61,6 +81,11 @@ class German:
         return word.rstrip("\u2019'") in self._lexicon.people or word[:-1] in self._lexicon.people
 
     def _with_article(self, case: str, text: str) -> str:
+        first, _, rest = text.partition(" ")
+        if first.lower() in _DETERMINERS:
+            if first.lower() == "wirklich":
+                return f"{first} {self._with_article(case, rest)}"
+            return f"{_DETERMINERS[first.lower()]} {rest}" if case == "dat" else text
         gender = self.gender(text)
         if gender is None:
             return text
@@ -74,7 +99,14 @@ class German:
             plain = (case == "the" and gender != "p") or (case == "acc" and gender in ("f", "n"))
             ended = f"{stem}{'e' if plain else 'en'}"
             words[index] = ended.lower()
+        if case == "dat" and gender == "p":
+            words = [self._plural_dative(word) for word in words]
         return f"{_ARTICLES[case][gender]} {' '.join(words)}"
+
+    def _plural_dative(self, word: str) -> str:
+        noun = self._noun(word.lower())
+        plural = noun is not None and self._lexicon.genders[noun] == "p"
+        return f"{word}n" if plural and not word.endswith(("n", "s")) else word
 
     def _stem(self, word: str) -> str | None:
         """Return the stem of a known adjective: kleine, kleiner and kleines are klein."""

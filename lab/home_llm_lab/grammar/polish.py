@@ -17,7 +17,20 @@ class Polish:
         fixed = self._lexicon.fixed.get(text.lower(), {})
         if form in fixed:
             return fixed[form]
+        first, _, rest = text.partition(" ")
+        if first.lower() == "wszystkie" and rest:
+            return f"wszystkich {self.form('of', rest)}" if form == "of" else text
         words = text.split()
+        before = self._adjectives_before(words)
+        if before:
+            # Mała lampka: the adjective goes with the noun behind it.
+            noun_gender = self._lexicon.genders[words[before].lower()]
+            case = "in" if form == "dat" else form
+            kept = form not in ("acc", "of", "in", "dat")
+            said = [word.lower() if kept else _adjective(word.lower(), noun_gender, case) for word in words[:before]]
+            rest = self.form("the" if kept else form, " ".join(words[before:]))
+            preposition, _, tail = rest.partition(" ") if form == "in" else ("", "", rest)
+            return " ".join(filter(None, (preposition, *said, tail)))
         gender = self._lexicon.genders.get(words[0].lower()) if words else None
         if gender is None:
             return f"w {text}" if form == "in" else text
@@ -35,8 +48,15 @@ class Polish:
 
     def gender(self, text: str) -> str | None:
         """Return m, f, n or p of a phrase, by its first word."""
-        words = text.split()
-        return self._lexicon.genders.get(words[0].lower()) if words else None
+        words = text.lower().removeprefix("wszystkie ").split()
+        return self._lexicon.genders.get(words[self._adjectives_before(words)]) if words else None
+
+    def _adjectives_before(self, words: list[str]) -> int:
+        """Return how many adjectives stand before the noun of a phrase, 0 where it begins with a noun."""
+        known = self._lexicon.genders
+        if len(words) > 1 and words[0].lower() not in known and words[1].lower() in known:
+            return int(words[0][-1:] in "yiae")
+        return 0
 
     def _noun(self, noun: str, gender: str, case: str) -> str:
         forms = self._lexicon.fixed.get(noun, {})

@@ -6,7 +6,9 @@ import re
 
 from .lexicon import Lexicon, load_lexicon
 
-_ARTICLE = re.compile(r"^(?:l['\u2019]|(?:le|la|les|el|los|las) )", re.IGNORECASE)
+_ARTICLE = re.compile(
+    r"^(?:l['\u2019]|(?:absolument )?(?:le|la|les|el|los|las|toutes les|tous les|todas las|todos los) )", re.IGNORECASE
+)
 _VOWELS = tuple("aeiouyàâäéèêëîïôöûüùœæ")
 
 
@@ -28,6 +30,8 @@ class _Romance:
             return fixed[form]
         if form == "acc":
             return self.form("the", text)
+        if _ARTICLE.match(text):
+            return self.unknown(form, text)
         head = self.head(text)
         if head is None:
             return self.unknown(form, text)

@@ -157,7 +157,7 @@ def spoken_of(scene: Scene, subject: Subject) -> dict[str, str]:
 
 def bare(scene: Scene, said: str) -> str:
     """Return a noun phrase without its article, as telegrams have it."""
-    return said.removeprefix("the ") if scene.words.book.language == "en" else said
+    return said.removeprefix({"en": "the ", "de": "die "}.get(scene.words.book.language, ""))
 
 
 def fitting(scene: Scene, group: str, values: Mapping[str, str]) -> int:

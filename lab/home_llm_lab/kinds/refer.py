@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, TypeAlias
 
+from home_llm_lab.grammar import in_form
 from home_llm_lab.house import Area, House, Thing
 from home_llm_lab.kinds.registry import Scene
 from home_llm_lab.phrases.book import Book
@@ -20,6 +21,12 @@ _BY_NAME = frozenset({"scene", "script", "button", "input_button", "number", "in
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s?\b")
 _SIGNS = re.compile(r" - |: |[()#]")
+# Articles, possessives and prepositions of all languages, which tell nothing apart.
+_LITTLE_WORDS = (
+    "the my our in on at der die das dem im am auf an le la les l du de des d au aux dans sur el los las del al en "
+    "w we na"
+)
+_LITTLE = frozenset(_LITTLE_WORDS.split())
 _OWN_ARTICLE = re.compile(r"(?:\w+(?:'s|\u2019s|s'|s\u2019)|my|our|the|this|all) ", re.IGNORECASE)
 
 
@@ -29,7 +36,7 @@ def words_of(text: str) -> frozenset[str]:
     return frozenset(
         word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
         for word in _WORD.findall(plain)
-        if word not in ("the", "my", "our", "in", "on", "at")
+        if word not in _LITTLE
     )
 
 
@@ -62,7 +69,11 @@ def vocabulary(book: Book, house: House, thing: Thing) -> frozenset[str]:
     area = house.area(thing.area_id)
     texts = [*thing.names, *nouns(book, thing), *domain_nouns(book, thing.domain)]
     if area is not None:
-        texts += [area.name, *area.aliases]
+        names = (area.name, *area.aliases)
+        texts += names
+        if book.language != "en":
+            # Places as they are spoken of: kuchni is Kuchnia, l'entrée is Entrée.
+            texts += [in_form(book.language, form, name) for form in ("in", "of", "the") for name in names]
     return frozenset().union(*(words_of(text) for text in texts))
 
 

@@ -20,9 +20,9 @@ PLAYER_OFF = frozenset({"off", "standby"})
 _PLURALS = frozenset(
     re.findall(
         r"\w+",
-        "lights lamps blinds curtains drapes shutters shades spots spotlights downlights speakers sockets plugs outlets "
-        "switches strips candles radiators doors windows fans lanterns bulbs sconces pendants sprinklers covers locks "
-        "valves players awnings screens steps heaters monitors stars garlands toggles timers lists",
+        "lights lamps blinds curtains drapes shutters shades spots spotlights downlights speakers sockets plugs "
+        "outlets switches strips candles radiators doors windows fans lanterns bulbs sconces pendants sprinklers "
+        "covers locks valves players awnings screens steps heaters monitors stars garlands toggles timers lists",
     )
 )
 _PLACE = re.compile(r"\s(?:in|on|at|by|from|of|above|over|under|near|behind|beside|upstairs|downstairs|outside)\b")
@@ -90,8 +90,7 @@ def in_place(scene: Scene, area_id: str) -> str:
         raise KeyError(area_id)
     groups = scene.words.book.groups
     group = f"in_area_{area.kind}" if f"in_area_{area.kind}" in groups else "in_area"
-    text = groups[group][0].replace("{area}", area.name)
-    return tidy(scene, text, area.name)
+    return tidy(scene, scene.words.first(group, area=area.name), area.name)
 
 
 def dressed(scene: Scene, reply: str, act: Act) -> str:

@@ -56,6 +56,17 @@ class Words:
         template = self.rng.choice(templates)
         return say(template, self._filled(template, values), self.rng)
 
+    def first(self, group: str, **values: str) -> str:
+        """Return the first of a group, which needs no chance.
+
+        Raises:
+            TemplateError: there is no such group, or a slot of its first template is not filled.
+        """
+        templates = self.book.groups.get(group)
+        if not templates:
+            raise TemplateError(f"there is no {self.book.language}/{group}")
+        return say(templates[0], self._filled(templates[0], values), self.rng)
+
     def _filled(self, template: str, values: Mapping[str, str]) -> Mapping[str, str]:
         """Return the values with the forms that a template asks for, such as {name_acc} of {name}."""
         return fill_forms(self.book.language, slots(template), values)
