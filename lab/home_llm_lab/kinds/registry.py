@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import pkgutil
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -70,6 +73,16 @@ def kind(name: str, weight: float = 1) -> Callable[[Maker], Maker]:
     return register
 
 
+@functools.cache
+def load_kinds() -> Mapping[str, Kind]:
+    """Return all kinds by name; they register themselves when their modules are imported."""
+    package = importlib.import_module("home_llm_lab.kinds")
+    for module in sorted(found.name for found in pkgutil.iter_modules(package.__path__)):
+        if module.startswith(("act_", "talk_")):
+            importlib.import_module(f"home_llm_lab.kinds.{module}")
+    return KINDS
+
+
 def make_example(
     house: House, rng: random.Random, *, held_out: bool = False, name: str | None = None
 ) -> Example | None:
@@ -77,7 +90,8 @@ def make_example(
 
     Kinds of a language whose phrase book lacks a group are left out of it.
     """
-    chosen = name or rng.choices(list(KINDS), [item.weight for item in KINDS.values()])[0]
+    kinds = load_kinds()
+    chosen = name or rng.choices(list(kinds), [item.weight for item in kinds.values()])[0]
     words = Words(load_book(house.language), rng, held_out)
     areas = [area.area_id for area in house.areas if house.inside(area.target)]
     scene = Scene(
@@ -88,7 +102,7 @@ def make_example(
         persona=rng.choices(("al", "robo", "blackbeard"), (0.9, 0.05, 0.05))[0],
     )
     try:
-        example = KINDS[chosen].make(scene)
+        example = kinds[chosen].make(scene)
     except TemplateError:
         if house.language == "en":
             raise

@@ -1,0 +1,336 @@
+"""What is not there, not possible, or done by no house: no call, and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from home_llm_lab.example import Example
+from home_llm_lab.homes.vocabulary import load_vocabulary
+from home_llm_lab.house import Thing
+from home_llm_lab.kinds.act_common import Order, utter
+from home_llm_lab.kinds.refer import (
+    domain_nouns,
+    nouns,
+    refer,
+    refer_by_name,
+    refer_group,
+    spoken,
+    tidy,
+    vocabulary,
+    words_of,
+)
+from home_llm_lab.kinds.registry import Scene, kind
+from home_llm_lab.kinds.talk_common import UNKNOWN, bare, grammar, plural, talk, the, turn
+from home_llm_lab.kinds.talk_device import OPENING
+
+# What is said to a device of a domain: groups of commands, then groups of questions.
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "light": ("act_on", "act_off", "act_on_light", "act_off_light", "act_brighter", "act_dimmer", "act_brightness"),
+    "switch": ("act_on", "act_off"),
+    "fan": ("act_on", "act_off"),
+    "humidifier": ("act_on", "act_off"),
+    "input_boolean": ("act_on_mode", "act_off_mode"),
+    "siren": ("act_on_siren", "act_off_siren"),
+    "media_player": ("act_on", "act_off", "talk_do_pause", "talk_do_volume"),
+    "cover": ("talk_do_open", "talk_do_close", "talk_do_position"),
+    "lock": ("talk_do_lock", "talk_do_unlock"),
+    "climate": ("talk_do_warm", "talk_do_warm", "act_on", "act_off"),
+    "vacuum": ("talk_do_start", "talk_do_home", "talk_do_pause"),
+    "lawn_mower": ("talk_do_start", "talk_do_home"),
+    "valve": ("talk_do_open", "talk_do_close"),
+    "alarm_control_panel": ("talk_do_arm",),
+    "scene": ("talk_do_scene",),
+    "script": ("talk_do_scene",),
+    "water_heater": ("talk_do_warm",),
+}
+QUESTIONS: dict[str, tuple[str, ...]] = {
+    "light": ("talk_ask_on", "talk_ask_on", "talk_ask_off", "talk_ask_state", "talk_ask_brightness"),
+    "switch": ("talk_ask_on", "talk_ask_off", "talk_ask_running"),
+    "fan": ("talk_ask_on", "talk_ask_speed"),
+    "humidifier": ("talk_ask_on", "talk_ask_target_humidity"),
+    "media_player": ("talk_ask_on", "talk_ask_playing", "talk_ask_volume"),
+    "cover": ("talk_ask_open", "talk_ask_closed", "talk_ask_position"),
+    "lock": ("talk_ask_locked", "talk_ask_unlocked"),
+    "climate": ("talk_ask_target", "talk_ask_mode"),
+    "vacuum": ("talk_ask_cleaning", "talk_ask_doing"),
+    "lawn_mower": ("talk_ask_mowing", "talk_ask_doing"),
+    "alarm_control_panel": ("talk_ask_armed",),
+}
+# What people ask for that a house may not have, with its domain: keys of nouns.
+_WANTED: dict[str, str] = {
+    "light": "light", "ceiling_light": "light", "floor_lamp": "light", "table_lamp": "light", "bedside_lamp": "light",
+    "desk_lamp": "light", "reading_light": "light", "led_strip": "light", "spotlights": "light", "chandelier": "light",
+    "wall_light": "light", "mirror_light": "light", "outdoor_light": "light", "fairy_lights": "light",
+    "coffee_maker": "switch", "kettle": "switch", "toaster": "switch", "dishwasher": "switch",
+    "washing_machine": "switch", "printer": "switch", "aquarium": "switch", "pump": "switch", "plug": "switch",
+    "fan": "fan", "ceiling_fan": "fan", "extractor_fan": "fan", "air_purifier": "fan",
+    "blind": "cover", "curtain": "cover", "shutter": "cover", "shade": "cover", "awning": "cover", "skylight": "cover",
+    "garage_door": "cover", "gate": "cover", "lock": "lock",
+    "thermostat": "climate", "radiator": "climate", "air_conditioner": "climate",
+    "humidifier": "humidifier", "dehumidifier": "humidifier",
+    "tv": "media_player", "speaker": "media_player", "radio": "media_player", "projector": "media_player",
+    "vacuum": "vacuum", "mower": "lawn_mower", "siren": "siren", "alarm": "alarm_control_panel",
+}  # fmt: skip
+_EVERYWHERE = frozenset({"vacuum", "lawn_mower", "siren", "alarm_control_panel"})
+
+
+def exists(scene: Scene, phrase: str) -> bool:
+    """Return whether a phrase could mean anything that the assistant knows of."""
+    meant = words_of(phrase)
+    book = scene.words.book
+    return any(meant <= vocabulary(book, scene.house, thing) for thing in scene.house.exposed)
+
+
+def command_to(scene: Scene, domain: str, phrase: str, *, question: bool) -> str:
+    """Return some command or question to something of a domain."""
+    slots = grammar(scene, phrase)
+    if question and domain in QUESTIONS:
+        group = scene.rng.choice(QUESTIONS[domain])
+        return scene.words.say(group, the_name=phrase, name=bare(phrase), **slots)
+    group = scene.rng.choice(COMMANDS[domain])
+    value = {"talk_do_warm": scene.rng.randint(17, 24)}.get(group, scene.rng.randrange(10, 100, 5))
+    values = {"thing": phrase, "bare": bare(phrase), "value": str(value), "percent": f"{value} percent"}
+    return utter(scene, Order((group,), values, (), {}, "")) or scene.words.say(group, **values)
+
+
+def no_such(scene: Scene, phrase: str) -> str:
+    """Return the answer that there is no such thing."""
+    group = "talk_there_are_no" if plural(phrase) else "talk_there_is_no"
+    return scene.words.answer(group, missing=bare(phrase))
+
+
+def refusal(scene: Scene, name: str, said: str, reply: str) -> Example:
+    """Return a command with its refusal."""
+    return talk(scene, name, turn(scene, said, reply, "refuse"))
+
+
+@kind("refuse_device", 2)
+def refuse_device(scene: Scene) -> Example | None:
+    """Want a device that a room does not have, or the house; such as the house has elsewhere as often as not."""
+    rng, book = scene.rng, scene.words.book
+    areas = [area for area in scene.house.areas if scene.house.inside(area.target)]
+    present = [key for key in _WANTED if any(thing.kind == key for thing in scene.house.exposed)]
+    key = rng.choice(present if present and rng.random() < 0.5 else list(_WANTED))
+    domain = _WANTED[key]
+    found = list(book.groups.get(f"noun_{key}", ()))
+    if not found:
+        return None
+    noun = rng.choice(found)
+    if domain in _EVERYWHERE or not areas or rng.random() < 0.15:
+        phrase = scene.words.answer("refer_the", noun=noun)
+    else:
+        area = rng.choice(areas)
+        place = refer_group(scene, area.target, "in", here=False)
+        called = refer_group(scene, area.target, "bare", here=False)
+        if place is None or called is None or words_of(called) & words_of(noun):
+            return None
+        if _has_such(scene, area.area_id, domain) and rng.random() < 0.85:
+            return None
+        phrase = tidy(scene, scene.words.answer("refer_noun_place", noun=noun, area=called, in_area=place), called)
+        if phrase.count("'s ") > called.count("'s"):
+            return None
+    if exists(scene, phrase):
+        return None
+    said = command_to(scene, domain, phrase, question=rng.random() < 0.22)
+    return refusal(scene, "refuse_device", said, no_such(scene, phrase))
+
+
+def _has_such(scene: Scene, area_id: str, domain: str) -> bool:
+    """Return whether a room has a device of a domain, which people may call by another noun; machines they do not."""
+    return domain != "switch" and bool(scene.house.inside(f"area.{area_id}", domain))
+
+
+def missing_room(scene: Scene) -> str | None:
+    """Return a room that the house does not have, in words that nothing in it has."""
+    rooms = load_vocabulary(scene.words.book.language).words["rooms"]
+    names = [name for found in rooms.values() for name in found if "{" not in name]
+    taken: frozenset[str] = frozenset()
+    for area in scene.house.areas:
+        taken |= frozenset().union(*(words_of(name) for name in (area.name, *area.aliases)))
+    for thing in scene.house.exposed:
+        taken |= frozenset().union(*(words_of(name) for name in thing.names))
+    for floor in scene.house.floors:
+        taken |= frozenset().union(*(words_of(name) for name in (floor.name, *floor.aliases)))
+    taken -= words_of("room")
+    kinds = {area.kind for area in scene.house.areas} | {floor.kind for floor in scene.house.floors}
+    free = [name for kind_, found in rooms.items() if kind_ not in kinds for name in found if name in names]
+    free = [name for name in free if not words_of(name) & taken]
+    return spoken(scene, scene.rng.choice(free)) if free else None
+
+
+@kind("refuse_room", 1.2)
+def refuse_room(scene: Scene) -> Example | None:
+    """Want something in a room that the house does not have."""
+    area = missing_room(scene)
+    if area is None:
+        return None
+    group = scene.rng.choices(("talk_room_on", "talk_room_off", "talk_room_other", "talk_room_ask"), (4, 3, 2, 2))[0]
+    groups = scene.words.book.groups
+    word = scene.rng.choices(("light", "plug", "fan", "blind"), (8, 0.5, 1, 0))[0]
+    nouns_ = {"noun": groups[f"talk_word_{word}"][0], "nouns": groups[f"talk_words_{word}"][0]}
+    said = scene.words.say(group, area=area, **nouns_)
+    return refusal(scene, "refuse_room", said, scene.words.answer("talk_there_is_no", missing=area))
+
+
+@kind("refuse_hidden", 0.8)
+def refuse_hidden(scene: Scene) -> Example | None:
+    """Want a device that the house has, but not for the assistant."""
+    hidden = [thing for thing in scene.house.things if not thing.exposed and thing.domain in COMMANDS]
+    hidden = [thing for thing in hidden if not exists(scene, thing.name)]
+    if not hidden:
+        return None
+    thing = scene.rng.choice(hidden)
+    phrase = _named(scene, thing.name)
+    said = command_to(scene, thing.domain, phrase, question=scene.rng.random() < 0.25)
+    return refusal(scene, "refuse_hidden", said, no_such(scene, phrase))
+
+
+@kind("refuse_name", 0.8)
+def refuse_name(scene: Scene) -> Example | None:
+    """Want a device by a name that no device has, made like those of the house."""
+    rng = scene.rng
+    words = load_vocabulary(scene.words.book.language)
+    key = rng.choice([key for key in _WANTED if words.list("things", key)])
+    thing = rng.choice(words.list("things", key))
+    people = words.list("people")
+    area = rng.choice(scene.house.areas) if scene.house.areas else None
+    if rng.random() < 0.85 and area is not None:
+        if _has_such(scene, area.area_id, _WANTED[key]) and rng.random() < 0.85:
+            return None
+        name = f"{area.name} {thing}"
+    elif people and scene.words.book.language == "en":
+        name = f"{rng.choice(people)}'s {thing}"
+    else:
+        name = thing
+    if exists(scene, name) or name.count("'s ") > 1 or _like_another(scene, name, _WANTED[key]):
+        return None
+    phrase = _named(scene, name)
+    said = command_to(scene, _WANTED[key], phrase, question=rng.random() < 0.2)
+    return refusal(scene, "refuse_name", said, no_such(scene, phrase))
+
+
+def _like_another(scene: Scene, name: str, domain: str) -> bool:
+    """Return whether somebody could mean a device of the same domain whose name or place begins the same."""
+    meant = words_of(name)
+    for thing in scene.house.exposed:
+        kindred = words_of(" ".join((*nouns(scene.words.book, thing), *domain_nouns(scene.words.book, thing.domain))))
+        if (
+            thing.domain == domain
+            and len(meant - words_of(thing.name)) == 1
+            and (meant - words_of(thing.name)) <= kindred
+        ):
+            return True
+    return False
+
+
+def _named(scene: Scene, name: str) -> str:
+    said = spoken(scene, name)
+    return tidy(scene, scene.words.answer("refer_name", name=said), said)
+
+
+@kind("refuse_position", 0.3)
+def refuse_position(scene: Scene) -> Example | None:
+    """Want a cover at a position that only opens and closes, as its line tells."""
+    things = [
+        thing
+        for thing in scene.house.inside("all", "cover")
+        if not thing.features & 4 and "current_position" not in thing.attributes and thing.state not in UNKNOWN
+    ]
+    # A house that has no cover with positions does not even offer it.
+    if not things:
+        return None
+    thing = scene.rng.choice(things)
+    called = refer(scene, thing)
+    if called is None:
+        return None
+    value = str(scene.rng.randrange(10, 95, 5))
+    values = {"thing": called, "bare": bare(called), "value": value}
+    said = utter(scene, Order(("talk_do_position",), values, (), {}, ""))
+    if said is None:
+        return None
+    return refusal(
+        scene, "refuse_position", said, scene.words.answer("talk_only_open_close", the_name=the(scene, thing))
+    )
+
+
+@kind("refuse_too_much", 0.5)
+def refuse_too_much(scene: Scene) -> Example | None:
+    """Want more than 100 percent, or a heat in which nobody lives."""
+    rng = scene.rng
+    domain = rng.choice(("light", "light", "climate", "climate", "cover"))
+    things = [thing for thing in scene.house.inside("all", domain) if thing.state not in UNKNOWN]
+    if domain == "cover":
+        things = [thing for thing in things if thing.features & 4]
+    if not things:
+        return None
+    thing = rng.choice(things)
+    called = refer(scene, thing)
+    if called is None:
+        return None
+    values = {"thing": called, "bare": bare(called)}
+    if domain == "climate":
+        low, high = float(thing.attributes.get("min_temp", 7)), float(thing.attributes.get("max_temp", 35))
+        choices = (45, 50, 60, 70, 80, 100, 200, -5, -10) if scene.house.metric else (120, 130, 150, 200, 300, 10, -5)
+        value = rng.choice([value for value in choices if not low <= value <= high])
+        group, reply = (
+            "talk_too_warm",
+            scene.words.answer("talk_not_degrees", the_name=the(scene, thing), value=str(value)),
+        )
+    else:
+        value = rng.choice((110, 120, 130, 150, 180, 200, 250, 300, 400, 500, 1000))
+        group = "talk_too_bright" if domain == "light" else "talk_do_position"
+        reply = scene.words.answer("talk_percent_range")
+    if group == "talk_do_position":
+        said = scene.words.say("talk_too_far", value=str(value), **values)
+    else:
+        said = utter(scene, Order((group,), {**values, "value": str(value)}, (), {}, "")) or ""
+    return refusal(scene, "refuse_too_much", said, reply) if said else None
+
+
+@kind("refuse_sensor", 0.3)
+def refuse_sensor(scene: Scene) -> Example | None:
+    """Want something switched that only measures."""
+    things = scene.house.inside("all", "sensor", "binary_sensor")
+    things = [thing for thing in things if thing.device_class not in OPENING and not _shared(scene, thing)]
+    if not things:
+        return None
+    thing = scene.rng.choice(things)
+    called = refer_by_name(scene, thing)
+    if called is None:
+        return None
+    values = {"thing": called, "bare": bare(called)}
+    said = utter(scene, Order((scene.rng.choice(("act_on", "act_off")),), values, (), {}, ""))
+    if said is None:
+        return None
+    group = "talk_only_measures" if thing.domain == "sensor" else "talk_cannot_switch"
+    return refusal(scene, "refuse_sensor", said, scene.words.answer(group, the_name=the(scene, thing)))
+
+
+def _shared(scene: Scene, thing: Thing) -> bool:
+    """Return whether something else could be meant by the name."""
+    meant = words_of(thing.name)
+    others = (other for other in scene.house.exposed if other is not thing)
+    return any(meant <= vocabulary(scene.words.book, scene.house, other) for other in others)
+
+
+@kind("refuse_later", 0.7)
+def refuse_later(scene: Scene) -> Example | None:
+    """Want something done later, or under a condition."""
+    things: Sequence[Thing] = scene.house.inside("all", "light", "switch", "fan", "cover", "media_player")
+    if not things:
+        return None
+    thing = scene.rng.choice(things)
+    called = refer(scene, thing)
+    if called is None:
+        return None
+    group = {"cover": ("talk_do_open", "talk_do_close")}.get(thing.domain, ("act_on", "act_off"))
+    command = scene.words.say(scene.rng.choice(group), thing=called, bare=bare(called))
+    said = scene.words.say("talk_later", command=command)
+    return refusal(scene, "refuse_later", said, scene.words.answer("talk_only_now"))
+
+
+@kind("refuse_never", 1.2)
+def refuse_never(scene: Scene) -> Example | None:
+    """Want what no house does."""
+    said, _, reply = scene.words.say("talk_never").partition(" => ")
+    return refusal(scene, "refuse_never", said, reply)
