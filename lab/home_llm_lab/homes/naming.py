@@ -95,7 +95,7 @@ class Namer:
         chance = self.rng.random()
         if chance < 0.08:
             base = self._opaque()
-        elif chance < 0.14:
+        elif chance < 0.1:
             # It was called something else when it was set up.
             kind = self.rng.choice(sorted(self.words.words.get("things", {})))
             base = slug(self.words.pick(self.rng, "things", kind, held_out=self.held_out) or kind)
