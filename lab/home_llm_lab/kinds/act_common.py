@@ -16,8 +16,8 @@ from home_llm_lab.phrases.template import slots as slots_of
 
 # How often an imperative is put into a frame such as "could you ..., please", and anything gets a filler before it.
 _FRAMED, _FILLED = 0.35, 0.07
-# How often something is not said as an imperative.
-_FREE = 0.4
+# How much more often something is said as an imperative than otherwise.
+_PLAIN = 1.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +175,9 @@ def command(scene: Scene, made: Order) -> str | None:
 
 def utter(scene: Scene, made: Order) -> str | None:
     """Return an order as somebody says it, or None where this split has no words for it."""
-    plain = _pick(scene, [(group, fitting(scene, group, made.values)) for group in made.groups])
-    free = _pick(scene, [(f"{group}_free", fitting(scene, f"{group}_free", made.values)) for group in made.groups])
-    chosen = free if plain is None or (free is not None and scene.rng.random() < _FREE) else plain
+    plain = [(group, _PLAIN * fitting(scene, group, made.values)) for group in made.groups]
+    free = [(f"{group}_free", fitting(scene, f"{group}_free", made.values)) for group in made.groups]
+    chosen = _pick(scene, [*plain, *free])
     if chosen is None:
         return None
     said = scene.words.say(chosen, **made.values)
@@ -247,9 +247,7 @@ def with_values(made: Order, **values: str) -> Order:
     return replace(made, values={**made.values, **values})
 
 
-def _pick(scene: Scene, groups: Sequence[tuple[str, int]]) -> str | None:
+def _pick(scene: Scene, groups: Sequence[tuple[str, float]]) -> str | None:
     """Return one of some groups, those with many templates more often; None where none has any."""
-    groups = [(name, count) for name, count in groups if count]
-    if not groups:
-        return None
-    return scene.rng.choices([name for name, _ in groups], [count for _, count in groups])[0]
+    weights = [weight for _, weight in groups]
+    return scene.rng.choices([name for name, _ in groups], weights)[0] if sum(weights) else None

@@ -16,22 +16,22 @@ _COMMON = (5, 10, 15, 20, 25, 30, 33, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85
 # How much brighter or darker is meant, in percent.
 STEP, LITTLE, MUCH = 20, 10, 40
 
-# The colours that calls can name, and what people call them; the words are in the phrase books.
-COLORS = (
-    "red",
-    "blue",
-    "green",
-    "yellow",
-    "orange",
-    "purple",
-    "pink",
-    "white",
-    "turquoise",
-    "violet",
-    "cyan",
-    "magenta",
-    "gold",
-)
+# The colours that calls can name, as Home Assistant mixes them.
+COLORS = {
+    "red": (255, 0, 0),
+    "blue": (0, 0, 255),
+    "green": (0, 128, 0),
+    "yellow": (255, 255, 0),
+    "orange": (255, 165, 0),
+    "purple": (128, 0, 128),
+    "pink": (255, 192, 203),
+    "white": (255, 255, 255),
+    "turquoise": (64, 224, 208),
+    "violet": (238, 130, 238),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+    "gold": (255, 215, 0),
+}
 # Whites by what they are called, in kelvin.
 WARM, NEUTRAL, COLD, DAYLIGHT, CANDLE = 2700, 4000, 6500, 5500, 2200
 
@@ -121,22 +121,36 @@ def _all_alike(scene: Scene, subject: Subject, test: Callable[[Thing], bool], *,
 
 
 def _color(scene: Scene, subject: Subject | None) -> Order | None:
-    color = scene.rng.choice(COLORS)
+    color = scene.rng.choice(list(COLORS))
     with_brightness = scene.rng.random() < 0.15
     arguments: dict[str, object] = {"color": color}
     values = {"color": scene.words.answer(f"color_{color}"), "a_color": scene.words.answer(f"color_{color}")}
     told = {"color": scene.words.book.groups[f"color_{color}"][0]}
-    change: Change = {"state": "on", "color": color}
+    change: Change = {"state": "on"}
     groups, clause = ["act_color"], "did_color"
     if with_brightness:
         percent = scene.rng.choice(_COMMON)
         arguments = {"brightness": percent, "color": color}
         values["percent"] = say_number(scene, "percent", percent)
         told["percent"] = str(percent)
-        change = {**brightness_effect(percent), "color": color}
+        change = brightness_effect(percent)
         groups, clause = ["act_color_brightness"], "did_color_brightness"
     call = Call("light.turn_on", None, arguments)
-    return on(scene, subject, groups, call, lambda _: change, clause=clause, values=values, told=told)
+
+    def effect(thing: Thing) -> Change:
+        return {**change, **_shown(thing, color)}
+
+    return on(scene, subject, groups, call, effect, clause=clause, values=values, told=told)
+
+
+def _shown(thing: Thing, color: str) -> Change:
+    """Return how a lamp shows a colour: by itself where it mixes it, at full brightness where it only has hues."""
+    mixed = COLORS[color]
+    if "rgb" in thing.color_modes or "rgbw" in thing.color_modes:
+        return {"rgb_color": mixed}
+    if "hs" in thing.color_modes:
+        return {"rgb_color": tuple(round(part * 255 / max(mixed)) for part in mixed)}
+    return {"color_mode": "xy"}
 
 
 def _white(scene: Scene, find: Callable[[Callable[[Thing], bool]], Subject | None]) -> Order | None:

@@ -18,7 +18,7 @@ def plain(value: float) -> str:
 
 def in_words(scene: Scene, value: float) -> str | None:
     """Return a number up to 100, or a half more, in words; None for other numbers and in other languages."""
-    if scene.words.book.language != "en" or not 0 <= value <= 100 or value * 2 != int(value * 2):
+    if scene.words.book.language != "en" or not (value == 0 or 1 <= value <= 100) or value * 2 != int(value * 2):
         return None
     whole = int(value)
     if whole == 100:
@@ -35,10 +35,10 @@ def in_words(scene: Scene, value: float) -> str | None:
 def say_number(scene: Scene, group: str, value: float) -> str:
     """Return a number as a group of templates has it, with {n} in digits and {words} in words.
 
-    Groups of single numbers go first every now and then: percent_50 is "half".
+    Groups of single numbers go first every now and then, as percent_50 is "half", and always where there is a singular.
     """
     special = f"{group}_{plain(value)}"
-    if special in scene.words.book.groups and scene.rng.random() < 0.3:
+    if special in scene.words.book.groups and (value <= 1 or scene.rng.random() < 0.3):
         return scene.words.answer(special)
     words = in_words(scene, value)
     values = {"n": plain(value)} if words is None else {"n": plain(value), "words": words}
