@@ -84,7 +84,12 @@ def load_kinds() -> Mapping[str, Kind]:
 
 
 def make_example(
-    house: House, rng: random.Random, *, held_out: bool = False, name: str | None = None
+    house: House,
+    rng: random.Random,
+    *,
+    held_out: bool = False,
+    name: str | None = None,
+    persona: str | None = None,
 ) -> Example | None:
     """Return an example for a house, of a kind or of any as often as they are wanted; None where nothing fits.
 
@@ -99,7 +104,7 @@ def make_example(
         words,
         rng,
         area_id=rng.choice(areas) if areas and rng.random() < 0.4 else None,
-        persona=rng.choices(("al", "robo", "blackbeard"), (0.9, 0.05, 0.05))[0],
+        persona=persona or rng.choices(("al", "robo", "blackbeard"), (0.9, 0.05, 0.05))[0],
     )
     try:
         example = kinds[chosen].make(scene)

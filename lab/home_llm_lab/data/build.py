@@ -1,0 +1,123 @@
+"""Build the dataset: make, count, write, describe."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import splits
+from .errors import DataError
+from .making import Tally
+from .stats import Stats
+from .work import make_all
+from .write import Writer
+
+# A line of progress every so many seconds.
+_PROGRESS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What dataset is wanted.
+
+    Attributes:
+        size: how many examples in all splits together.
+        seed: everything follows from it.
+        out: the folder.
+        languages: of the houses.
+        processes: how many work on it.
+        conversations: how many in one house in one moment.
+        kind: only this one, or None.
+        form: the format in which rows are written.
+        flat: whether each row is one conversation.
+    """
+
+    size: int
+    seed: int
+    out: Path
+    languages: Sequence[str] = tuple(splits.LANGUAGES)
+    processes: int = 2
+    conversations: int = 25
+    kind: str | None = None
+    form: str = "home"
+    flat: bool = False
+
+
+def build(order: Order, tell: Callable[[str], None] = print) -> Stats:
+    """Write train.jsonl, valid.jsonl and test.jsonl, and return what is in them.
+
+    Raises:
+        DataError: the folder cannot be written, or no examples come.
+    """
+    stats = Stats()
+    started = time.monotonic()
+    try:
+        order.out.mkdir(parents=True, exist_ok=True)
+        spoken: set[str] = set()
+        for split, wanted in splits.targets(order.size).items():
+            with Writer(order.out / f"{split}.jsonl", order.form, flat=order.flat) as writer:
+                for line in _lines(order, split, wanted, spoken, stats.tally, tell):
+                    writer.write(line)
+                    stats.see(line)
+    except OSError as error:
+        raise DataError(f"{order.out} cannot be written: {error.strerror}") from error
+    stats.seconds = time.monotonic() - started
+    return stats
+
+
+def _lines(
+    order: Order, split: str, wanted: int, spoken: set[str], tally: Tally, tell: Callable[[str], None]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the lines of a split until there are enough conversations."""
+    plans = splits.plans(split, order.seed, order.languages, conversations=order.conversations, kind=order.kind)
+    started = told = time.monotonic()
+    done = houses = 0
+    made_all = make_all(plans, processes=order.processes)
+    try:
+        for made in made_all:
+            houses += 1
+            tally.add(made.tally)
+            for line in made.lines:
+                line = _fresh(line, split, spoken, wanted - done)
+                if line["conversations"]:
+                    done += len(line["conversations"])
+                    yield line
+                if done >= wanted:
+                    tell(_progress(split, done, wanted, time.monotonic() - started))
+                    return
+            if houses >= 200 and not done:
+                raise DataError(f"{houses} houses gave no example. Is there such a kind in these languages?")
+            if time.monotonic() - told >= _PROGRESS:
+                told = time.monotonic()
+                tell(_progress(split, done, wanted, told - started))
+    finally:
+        made_all.close()
+
+
+def _fresh(line: Mapping[str, Any], split: str, spoken: set[str], most: int) -> dict[str, Any]:
+    """Return a line without what is said in the tests, where it is not for tests."""
+    kept: list[Mapping[str, Any]] = []
+    for conversation in line["conversations"]:
+        words = _wording(conversation)
+        if split == "test":
+            spoken.add(words)
+        elif words in spoken:
+            continue
+        kept.append(conversation)
+    return {**line, "conversations": kept[:most]}
+
+
+def _wording(conversation: Mapping[str, Any]) -> str:
+    """Return what a user says in a conversation."""
+    said = [message["content"] for message in conversation["messages"] if message["role"] == "user"]
+    return json.dumps([text.casefold().strip(" .!?") for text in said], ensure_ascii=False)
+
+
+def _progress(split: str, done: int, wanted: int, seconds: float) -> str:
+    rate = done / seconds if seconds else 0.0
+    left = f"{(wanted - done) / rate / 60:.1f} minutes left" if rate else "no example yet"
+    return f"{split}: {done:,} of {wanted:,}, {rate:.0f} a second, {left}"
