@@ -43,7 +43,6 @@ _SOUNDS = {
     "close": ("cloes",),
     "brighter": ("briter",),
     "okay": ("ok",),
-    "want": ("wanna",),
     "off": ("of",),
 }
 
