@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from home_llm_lab.grammar.spelling import spelled
 from home_llm_lab.kinds.registry import Scene
 
 _ONES = (
@@ -17,8 +18,10 @@ def plain(value: float) -> str:
 
 
 def in_words(scene: Scene, value: float) -> str | None:
-    """Return a number up to 100, or a half more, in words; None for other numbers and in other languages."""
-    if scene.words.book.language != "en" or not (value == 0 or 1 <= value <= 100) or value * 2 != int(value * 2):
+    """Return a number up to 100, or a half more, in words; None for others; other languages have no halves."""
+    if scene.words.book.language != "en":
+        return spelled(scene.words.book.language, int(value)) if value == int(value) else None
+    if not (value == 0 or 1 <= value <= 100) or value * 2 != int(value * 2):
         return None
     whole = int(value)
     if whole == 100:
