@@ -1,0 +1,106 @@
+"""`home-llm-lab evaluate`: models against data, through the server."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from .client import MAX_TOKENS
+from .models import ModelSpec, ModelSpecError, read_spec
+from .report import failures, group_tables, table
+from .rows import DataError, Task, read_tasks
+from .score import Score
+from .server import ServerError
+from .session import Conditions, evaluate, write_answers
+
+HELP = "score models on data, through the server that is shipped"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("data", type=Path, nargs="?", default=Path("data/test.jsonl"), help="houses and conversations")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="[LABEL=]MODEL[+ADAPTER.gguf]",
+        help="home-135m, embedded, a .gguf file, or the address of a server; may be given several times",
+    )
+    parser.add_argument("--limit", type=int, default=0, help="most conversations; 0 is all")
+    parser.add_argument("--kinds", default="", help="only these kinds, with commas between; a star ends a beginning")
+    parser.add_argument("--languages", default="", help="only these languages, with commas between")
+    parser.add_argument("--parallel", type=int, default=4, help="requests at once (default: 4)")
+    parser.add_argument("--max-tokens", type=int, default=MAX_TOKENS, help=f"of an answer (default: {MAX_TOKENS})")
+    parser.add_argument("--threads", type=int, default=0, help="of the server; 0 is all")
+    parser.add_argument("--context-size", type=int, default=8192, help="of the server (default: 8192)")
+    parser.add_argument("--command", dest="program", metavar="PROGRAM", help="the home-llm to serve with")
+    parser.add_argument("--out", type=Path, help="folder for scores.json, scores.md and answers-MODEL.jsonl")
+    parser.add_argument("--failures", type=Path, metavar="FILE", help="write what went wrong, for people to read")
+    parser.add_argument("--most-failures", type=int, default=200, help="at most so many (default: 200)")
+    parser.add_argument("--by-kind", action="store_true", help="tell each kind and each language, too")
+
+
+def run_command(arguments: Namespace) -> int:
+    """Evaluate, print a table, and return 0; 2 where something is wrong with what was given."""
+    try:
+        specs = [read_spec(text) for text in arguments.model or ["home-135m"]]
+        tasks = _chosen(arguments)
+        _evaluate(arguments, specs, tasks)
+    except (DataError, ModelSpecError, ServerError) as error:
+        print(f"home-llm-lab: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _evaluate(arguments: Namespace, specs: Sequence[ModelSpec], tasks: Sequence[Task]) -> None:
+    scores: list[Score] = []
+    wrong = ""
+    conditions = Conditions(
+        parallel=arguments.parallel,
+        threads=arguments.threads,
+        context_size=arguments.context_size,
+        max_tokens=arguments.max_tokens,
+        program=arguments.program,
+    )
+    for spec in specs:
+        outcomes, result = evaluate(spec, tasks, conditions)
+        scores.append(result)
+        wrong += f"# {spec.label}\n\n{failures(outcomes, arguments.most_failures)}\n"
+        if arguments.out:
+            arguments.out.mkdir(parents=True, exist_ok=True)
+            write_answers(arguments.out / f"answers-{_file_name(spec.label)}.jsonl", outcomes)
+    told = table(scores) + (f"\n\n{group_tables(scores)}" if arguments.by_kind else "")
+    print(told)
+    if arguments.out:
+        (arguments.out / "scores.md").write_text(f"{table(scores)}\n\n{group_tables(scores)}\n", "utf-8")
+        plain = [result.as_dict for result in scores]
+        (arguments.out / "scores.json").write_text(json.dumps(plain, indent=1) + "\n", "utf-8")
+    if arguments.failures:
+        arguments.failures.write_text(wrong, "utf-8")
+
+
+def _chosen(arguments: Namespace) -> list[Task]:
+    kinds = [kind.strip() for kind in arguments.kinds.split(",") if kind.strip()]
+    languages = [language.strip() for language in arguments.languages.split(",") if language.strip()]
+    tasks = (
+        task
+        for task in read_tasks(arguments.data)
+        if (not kinds or any(_fits(task.kind, kind) for kind in kinds))
+        and (not languages or task.language in languages)
+    )
+    found = list(itertools.islice(tasks, arguments.limit or None))
+    if not found:
+        raise DataError(f"{arguments.data} has no such conversations.")
+    return found
+
+
+def _fits(kind: str, wanted: str) -> bool:
+    return kind.startswith(wanted[:-1]) if wanted.endswith("*") else kind == wanted
+
+
+def _file_name(label: str) -> str:
+    return "".join(sign if sign.isalnum() or sign in "-." else "_" for sign in label)
