@@ -13,7 +13,7 @@ from . import splits
 from .errors import DataError
 from .making import Tally
 from .stats import Stats
-from .work import make_all
+from .work import Workers
 from .write import Writer
 
 # A line of progress every so many seconds.
@@ -58,31 +58,43 @@ def build(order: Order, tell: Callable[[str], None] = print) -> Stats:
     try:
         order.out.mkdir(parents=True, exist_ok=True)
         spoken: set[str] = set()
-        for split, wanted in splits.targets(order.size).items():
-            with Writer(order.out / f"{split}.jsonl", order.form, flat=order.flat) as writer:
-                for line in _lines(order, split, wanted, spoken, stats.tally, tell):
-                    writer.write(line)
-                    stats.see(line)
+        with Workers(order.processes) as workers:
+            for split, wanted in splits.targets(order.size).items():
+                with Writer(order.out / f"{split}.jsonl", order.form, flat=order.flat) as writer:
+                    for line in _lines(order, workers, Part(split, wanted, spoken), stats.tally, tell):
+                        writer.write(line)
+                        stats.see(line)
+                stats.digests[split] = writer.digest
     except OSError as error:
         raise DataError(f"{order.out} cannot be written: {error.strerror}") from error
     stats.seconds = time.monotonic() - started
     return stats
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A split: its name, how many examples it has, and what is said in the tests."""
+
+    split: str
+    wanted: int
+    spoken: set[str]
+
+
 def _lines(
-    order: Order, split: str, wanted: int, spoken: set[str], tally: Tally, tell: Callable[[str], None]
+    order: Order, workers: Workers, part: Part, tally: Tally, tell: Callable[[str], None]
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the lines of a split until there are enough conversations."""
+    split, wanted = part.split, part.wanted
     plans = splits.plans(split, order.seed, order.languages, conversations=order.conversations, kind=order.kind)
     started = told = time.monotonic()
     done = houses = 0
-    made_all = make_all(plans, processes=order.processes)
+    made_all = workers.make(plans)
     try:
         for made in made_all:
             houses += 1
             tally.add(made.tally)
             for line in made.lines:
-                line = _fresh(line, split, spoken, wanted - done)
+                line = _fresh(line, split, part.spoken, wanted - done)
                 if line["conversations"]:
                     done += len(line["conversations"])
                     yield line

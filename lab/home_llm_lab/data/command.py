@@ -9,6 +9,8 @@ from pathlib import Path
 from home_llm_lab.homes import VocabularyError
 from home_llm_lab.homes.vocabulary import load_vocabulary
 from home_llm_lab.kinds.registry import load_kinds
+from home_llm_lab.phrases.book import load_book
+from home_llm_lab.phrases.template import TemplateError
 
 from .build import Order, build
 from .datasheet import write_about
@@ -38,7 +40,7 @@ def run(arguments: Namespace) -> int:
     """Build, and return 0; 2 where something is wrong with what was given."""
     try:
         _run(arguments)
-    except (DataError, VocabularyError) as error:
+    except (DataError, TemplateError, VocabularyError) as error:
         print(f"home-llm-lab: {error}", file=sys.stderr)
         return 2
     return 0
@@ -48,6 +50,7 @@ def _run(arguments: Namespace) -> None:
     languages = tuple(filter(None, map(str.strip, arguments.languages.split(","))))
     for language in languages:
         load_vocabulary(language)
+        load_book(language)
     wanted = arguments.show or arguments.kind
     if not languages or arguments.processes < 1 or arguments.conversations < 1:
         raise DataError("Name at least one language, one process and one conversation a house.")

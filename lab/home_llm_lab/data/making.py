@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import traceback
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 from home_llm_lab.example import Example
 from home_llm_lab.homes import make_house, restate
 from home_llm_lab.house import House
-from home_llm_lab.kinds.registry import make_example
+from home_llm_lab.kinds.registry import load_kinds, make_example
 from home_llm_lab.virtual.world import World
 
 from .verify import RejectedError, Verified, Verifier
@@ -124,11 +125,24 @@ async def _moment(verifier: Verifier, plan: Plan, rng: random.Random, tally: Tal
 
 
 def _try(house: House, plan: Plan, rng: random.Random, persona: str, tally: Tally) -> Example | None:
-    """Return an example, or None where the house has nothing of its kind."""
-    made = make_example(house, rng, held_out=plan.split == "test", name=plan.kind, persona=persona)
+    """Return an example, or None where the house has nothing of its kind, or the kind fails."""
+    name = plan.kind or _choose(rng)
+    try:
+        made = make_example(house, rng, held_out=plan.split == "test", name=name, persona=persona)
+    except Exception as error:  # noqa: BLE001 - one kind with a fault is counted, and all others go on
+        key = (name, f"raises {type(error).__name__}")
+        tally.rejected[key] += 1
+        tally.samples.setdefault(key, traceback.format_exc(limit=-4))
+        return None
     if made is None:
-        tally.nothing[plan.kind or "any"] += 1
+        tally.nothing[name] += 1
     return made
+
+
+def _choose(rng: random.Random) -> str:
+    """Return the name of a kind, as often as it is wanted."""
+    kinds = load_kinds()
+    return rng.choices(list(kinds), [kind.weight for kind in kinds.values()])[0]
 
 
 def _conversation(example: Example, verified: Verified, verifier: Verifier, house: House) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from home_llm_lab.kinds.registry import load_kinds
 
 from .making import Made, Plan
-from .work import make_all
+from .work import Workers
 
 _EXAMPLES, _HOUSES = 3, 40
 
@@ -20,10 +20,10 @@ def show(kind: str, languages: Sequence[str], seed: int) -> None:
         for name in kinds
         for number in range(_HOUSES)
     ]
-    made = make_all(plans, processes=2 if len(kinds) > 1 else 1)
-    for name in kinds:
-        _show(name, [next(made) for _ in range(_HOUSES)])
-    made.close()
+    with Workers(2 if len(kinds) > 1 else 1) as workers:
+        made = workers.make(plans)
+        for name in kinds:
+            _show(name, [next(made) for _ in range(_HOUSES)])
 
 
 def _show(name: str, made: Sequence[Made]) -> None:

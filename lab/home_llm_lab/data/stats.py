@@ -16,6 +16,8 @@ class Stats:
 
     tally: Tally = field(default_factory=Tally)
     seconds: float = 0.0
+    # SHA-256 of each file.
+    digests: dict[str, str] = field(default_factory=dict)
     _counts: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     _sets: dict[str, dict[str, set[Any]]] = field(default_factory=dict)
     _things: dict[str, list[int]] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Stats:
             "conversations": self.conversations,
             "seconds": round(self.seconds, 1),
             "per_second": round(self.conversations / self.seconds, 1) if self.seconds else None,
+            "sha256": self.digests,
             "splits": {split: self._split(split) for split in sorted(self._counts)},
             "shared_with_train": self._shared(),
             "kinds": self._kinds(),

@@ -9,8 +9,10 @@ import itertools
 import logging
 import multiprocessing
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
+from types import TracebackType
+from typing import Self
 
 from home_llm_lab.virtual.world import World, open_world
 
@@ -61,23 +63,42 @@ def _work(plan: Plan) -> Made:
     return _worker.make(plan)
 
 
-def make_all(plans: Iterable[Plan], *, processes: int) -> Generator[Made]:
-    """Yield what is made of houses, in order; plans are taken as they are needed."""
-    # Sets are in the same order in all processes then, and in every run.
-    os.environ["PYTHONHASHSEED"] = "0"
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin) as pool:
-        yield from _in_order(pool, iter(plans), processes * _AHEAD)
+class Workers:
+    """Processes that make houses."""
 
+    def __init__(self, processes: int) -> None:
+        """Take how many processes there shall be."""
+        self._processes = processes
+        self._pool: ProcessPoolExecutor | None = None
 
-def _in_order(pool: ProcessPoolExecutor, plans: Iterator[Plan], ahead: int) -> Generator[Made]:
-    waiting: collections.deque[Future[Made]] = collections.deque()
-    try:
-        waiting.extend(pool.submit(_work, plan) for plan in itertools.islice(plans, ahead))
-        while waiting:
-            made = waiting.popleft().result()
-            waiting.extend(pool.submit(_work, plan) for plan in itertools.islice(plans, 1))
-            yield made
-    finally:
-        for future in waiting:
-            future.cancel()
+    def __enter__(self) -> Self:
+        """Get ready; the processes start with the first houses."""
+        # Sets are in the same order in all processes then, and in every run.
+        os.environ["PYTHONHASHSEED"] = "0"
+        context = multiprocessing.get_context("spawn")
+        self._pool = ProcessPoolExecutor(self._processes, mp_context=context, initializer=_begin)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def make(self, plans: Iterable[Plan]) -> Generator[Made]:
+        """Yield what is made of houses, in order; plans are taken as they are needed."""
+        if self._pool is None:
+            raise ValueError("the processes are not started")
+        remaining = iter(plans)
+        waiting: collections.deque[Future[Made]] = collections.deque()
+        try:
+            ahead = itertools.islice(remaining, self._processes * _AHEAD)
+            waiting.extend(self._pool.submit(_work, plan) for plan in ahead)
+            while waiting:
+                made = waiting.popleft().result()
+                waiting.extend(self._pool.submit(_work, plan) for plan in itertools.islice(remaining, 1))
+                yield made
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -77,7 +77,7 @@ def load_vocabulary(language: str) -> Vocabulary:
     path = Path(__file__).parent / f"{language}.yaml"
     if not path.is_file():
         raise VocabularyError(f"there are no words for houses in {language!r}; {path.name} would hold them")
-    words = yaml.safe_load(path.read_text(encoding="utf-8"))
+    words = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     if not isinstance(words, Mapping):
         raise VocabularyError(f"{path.name} is no mapping of lists")
     common = {
