@@ -11,6 +11,8 @@ from the plain value of the slot, so that whoever fills slots needs to know noth
     in     where it is: in der Küche, sur la terrasse, en la cocina, na tarasie
     all    all of them: alle Lampen, toutes les lampes, wszystkie lampy
     is     the verb that agrees with it: ist or sind, est or sont, está or están, jest or są
+    which  the question word that agrees with it: welche, quelles, qué, które
+    shall  German sollen as it agrees with it
     end    the ending of a participle that agrees with it: allumé{name_end}, encendid{name_end}, włączon{name_end}
 
 What is not known, such as a brand or a name of a person's own making, stays as it is, without article.
@@ -31,7 +33,7 @@ from .romance import French, Spanish
 
 __all__ = ["FORMS", "bases", "fill_forms", "form_of", "in_form"]
 
-FORMS = ("the", "acc", "dat", "of", "to", "in", "all", "is", "end")
+FORMS = ("the", "acc", "dat", "of", "to", "in", "all", "is", "end", "which", "shall")
 
 # By language and gender; p is a plural, q a feminine one. What is not known counts as m.
 _IS = {
@@ -51,6 +53,14 @@ _ALL = {
     "fr": {"q": "toutes les ", "f": "toutes les ", "": "tous les "},
     "pl": {"": "wszystkie "},
 }
+_WHICH = {
+    "de": {"m": "welcher", "f": "welche", "n": "welches", "p": "welche"},
+    "es": {"": "qué"},
+    "fr": {"m": "quel", "f": "quelle", "p": "quels", "q": "quelles"},
+    "pl": {"m": "który", "f": "która", "n": "które", "p": "które"},
+}
+_SHALL = {"de": {"p": "sollen", "": "soll"}}
+_TABLES = {"is": _IS, "end": _ENDINGS, "which": _WHICH, "shall": _SHALL}
 _AGREES = re.compile(r"(\w+)_for_(\w+)")
 _STAR = "*"
 
@@ -95,10 +105,8 @@ def bases(slot: str) -> frozenset[str]:
 def in_form(language: str, form: str, text: str) -> str:
     """Return a noun phrase in a form, or what agrees with it; what the language does not have of it stays plain."""
     grammar = _grammar(language)
-    if form == "is":
-        return _by_gender(_IS, language, grammar.gender(text))
-    if form == "end":
-        return _by_gender(_ENDINGS, language, grammar.gender(text))
+    if form in _TABLES:
+        return _by_gender(_TABLES[form], language, grammar.gender(text))
     if form == "all":
         return f"{_by_gender(_ALL, language, grammar.gender(text))}{text}"
     return grammar.form(form, text)

@@ -4,6 +4,36 @@ from __future__ import annotations
 
 from .lexicon import load_lexicon
 
+# What adjectives end in: others behind a noun, as in Pokój dzieci, say whose it is and stay.
+_ADJECTIVES = tuple(
+    [
+        "na",
+        "wa",
+        "ska",
+        "cka",
+        "ca",
+        "ła",
+        "ża",
+        "czna",
+        "ny",
+        "wy",
+        "ski",
+        "cki",
+        "cy",
+        "ły",
+        "ży",
+        "czy",
+        "szy",
+        "ne",
+        "we",
+        "skie",
+        "ckie",
+        "ce",
+        "łe",
+        "że",
+    ]
+)
+
 
 class Polish:
     """Puts Polish nouns into their cases."""
@@ -41,7 +71,7 @@ class Polish:
         said = [self._noun(noun, gender, case)]
         adjectives = True
         for word in words[1:]:
-            adjectives = adjectives and word[:1].islower() and word[-1:] in "aeyi" and len(word) > 3
+            adjectives = adjectives and word[:1].islower() and word.endswith(_ADJECTIVES) and len(word) > 3
             said.append(_adjective(word, gender, case) if adjectives else word)
         phrase = " ".join(said)
         return f"{self._lexicon.prepositions.get(noun, 'w')} {phrase}" if form == "in" else phrase
