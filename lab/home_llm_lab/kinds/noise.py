@@ -162,7 +162,7 @@ def _typo(text: str, rng: random.Random) -> str:
 
 def _doubled(text: str, rng: random.Random) -> str:
     """A word said twice."""
-    kept = {"no", "up", "down", "more", "very", "next", "back"} | _NUMBERS
+    kept = {"no", "up", "down", "more", "very", "next", "back", "plus", "minus", "times"} | _NUMBERS
     words = [found for found in _WORD.finditer(text) if found[0].lower() not in kept]
     if not words:
         return text
