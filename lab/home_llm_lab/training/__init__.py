@@ -1,0 +1,1 @@
+"""Training: a base model learns the conversations of the lab."""

@@ -1,0 +1,114 @@
+"""Attention over rows of trees: FlexAttention where the GPU has it, which skips what no token sees, or SDPA."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import torch
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from transformers import AttentionInterface
+
+from .batch import Batch
+
+Attention: TypeAlias = Literal["flex", "sdpa"]
+# The name under which transformers finds it.
+IMPLEMENTATION = "home_tree"
+
+_LOGGER = logging.getLogger(__name__)
+_compiled: Callable[..., Any] | None = None
+
+
+def make_mask(batch: Batch, attention: Attention, dtype: torch.dtype) -> torch.Tensor | BlockMask:
+    """Return what a model with this attention takes as `attention_mask`."""
+    if attention == "sdpa":
+        visible = batch.visible()
+        if visible.device.type == "cpu":
+            return visible
+        # Made once, not in every layer.
+        lowest = torch.finfo(dtype).min
+        return torch.zeros(visible.shape, dtype=dtype, device=visible.device).masked_fill_(~visible, lowest)
+    tree, branch = batch.tree, batch.branch
+
+    def sees(row: torch.Tensor, _head: torch.Tensor, at: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        way = (branch[row, other] == 0) | (branch[row, at] == branch[row, other])
+        return (at >= other) & (tree[row, at] == tree[row, other]) & way
+
+    rows, length = tree.shape
+    return create_block_mask(sees, rows, None, length, length, device=str(tree.device))
+
+
+def tree_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | BlockMask | None,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attend, as transformers calls it: [rows, heads, length, width] to [rows, length, heads, width]."""
+    if isinstance(attention_mask, BlockMask):
+        attended = _flex()(query, key, value, block_mask=attention_mask, scale=scaling, enable_gqa=True)
+    else:
+        repeats = query.shape[1] // key.shape[1]
+        if repeats > 1:
+            key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
+        attended = torch.nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=attention_mask, scale=scaling
+        )
+    return attended.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(IMPLEMENTATION, tree_attention)
+
+
+def choose_attention(device: torch.device, heads: int, key_heads: int, width: int) -> Attention:
+    """Return `flex` where it runs on this device, backwards too, and gives what SDPA gives; else `sdpa`."""
+    if device.type != "cuda":
+        return "sdpa"
+    try:
+        difference = _difference(device, heads, key_heads, width)
+    except Exception as error:  # whatever a compiler can raise: the other way works everywhere
+        _LOGGER.warning("FlexAttention does not run here (%s): SDPA is used", str(error).splitlines()[:1])
+        return "sdpa"
+    if not difference < 0.05:
+        _LOGGER.warning("FlexAttention is off by %.3f here: SDPA is used", difference)
+        return "sdpa"
+    return "flex"
+
+
+def _flex() -> Callable[..., Any]:
+    global _compiled  # noqa: PLW0603 - compiled once a process
+    if torch.compiler.is_compiling():
+        return flex_attention
+    if _compiled is None:
+        _compiled = torch.compile(flex_attention, dynamic=False)
+    return _compiled
+
+
+def _difference(device: torch.device, heads: int, key_heads: int, width: int) -> float:
+    """Return how far the results and gradients of the two are apart, relative to their size."""
+    generator = torch.Generator(device).manual_seed(0)
+    length = 256
+
+    def make(count: int) -> torch.Tensor:
+        shape = (2, count, length, width)
+        return torch.randn(shape, generator=generator, device=device, dtype=torch.bfloat16)
+
+    given = [make(heads), make(key_heads), make(key_heads)]
+    tree = torch.zeros((2, length), dtype=torch.int32, device=device)
+    tree[:, 200:] = 1
+    branch = (torch.arange(length, device=device) // 40).int().repeat(2, 1)
+    nothing = torch.zeros(0, device=device)
+    batch = Batch(tree, tree, tree, branch, nothing, nothing, nothing, nothing, 0, 0)
+    results = []
+    for attention in ("flex", "sdpa"):
+        inputs = [tensor.detach().clone().requires_grad_() for tensor in given]
+        mask = make_mask(batch, attention, torch.bfloat16)
+        out, _ = tree_attention(torch.nn.Identity(), *inputs, mask, scaling=width**-0.5)
+        out.float().square().sum().backward()
+        results.append([out.detach(), *(tensor.grad for tensor in inputs)])
+    pairs = zip(*results, strict=True)
+    return max(float((one - other).float().norm() / other.float().norm()) for one, other in pairs)

@@ -1,0 +1,106 @@
+"""Packing: conversations that share a beginning become a tree, and trees fill rows.
+
+A house's prompt is ten times as long as a command in it. Read once, with all its conversations hung behind it as
+branches, a row costs little more than the prompt: each branch sees the prompt and itself, and its positions go on
+behind the prompt, so that the model computes just what it would for each conversation alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .chat import Encoded
+
+# Below this many shared tokens, branches are not worth a tree.
+_LEAST_SHARED = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Conversations that begin alike.
+
+    Attributes:
+        prefix: the tokens that they share, none of them learned; may be empty where there is one branch.
+        branches: the conversations without the prefix.
+    """
+
+    prefix: npt.NDArray[np.int32]
+    branches: tuple[Encoded, ...]
+
+    @property
+    def size(self) -> int:
+        """Return how many tokens it takes in a row."""
+        return len(self.prefix) + sum(len(branch.tokens) for branch in self.branches)
+
+    @property
+    def learned(self) -> int:
+        """Return how many tokens are learned."""
+        return sum(int(np.count_nonzero(branch.learned)) for branch in self.branches)
+
+
+def plant(conversations: Sequence[Encoded], limit: int) -> tuple[list[Tree], list[Encoded]]:
+    """Return trees of at most `limit` tokens, and the conversations that are too long for one.
+
+    Args:
+        conversations: they begin alike.
+        limit: the most tokens of a tree; the prefix is repeated where not all branches fit.
+    """
+    fitting = [conversation for conversation in conversations if len(conversation.tokens) <= limit]
+    too_long = [conversation for conversation in conversations if len(conversation.tokens) > limit]
+    if not fitting:
+        return [], too_long
+    shared = _shared(fitting)
+    if len(fitting) == 1 or shared < _LEAST_SHARED:
+        return [Tree(np.zeros(0, np.int32), (conversation,)) for conversation in fitting], too_long
+    trees: list[Tree] = []
+    branches: list[Encoded] = []
+    used = shared
+    for conversation in fitting:
+        size = len(conversation.tokens) - shared
+        if used + size > limit:
+            trees.append(Tree(fitting[0].tokens[:shared], tuple(branches)))
+            branches, used = [], shared
+        rest = Encoded(
+            conversation.tokens[shared:], conversation.learned[shared:], conversation.kind, conversation.line
+        )
+        branches.append(rest)
+        used += size
+    trees.append(Tree(fitting[0].tokens[:shared], tuple(branches)))
+    return trees, too_long
+
+
+def fill_rows(trees: Iterable[Tree], length: int) -> list[list[Tree]]:
+    """Return rows of trees of at most `length` tokens each, the next tree in the first of a few open rows it fits in.
+
+    The order stays nearly that of the trees, so that what was shuffled stays so.
+    """
+    rows: list[list[Tree]] = []
+    open_rows: list[tuple[int, list[Tree]]] = []
+    for tree in trees:
+        for at, (room, row) in enumerate(open_rows):
+            if tree.size <= room:
+                row.append(tree)
+                open_rows[at] = (room - tree.size, row)
+                break
+        else:
+            row = [tree]
+            rows.append(row)
+            open_rows.append((length - tree.size, row))
+            if len(open_rows) > 16:
+                open_rows.remove(min(open_rows, key=lambda item: item[0]))
+    return rows
+
+
+def _shared(conversations: Sequence[Encoded]) -> int:
+    """Return how many tokens all begin with, none of them learned; each keeps at least one of its own."""
+    first = conversations[0]
+    length = min(len(conversation.tokens) for conversation in conversations) - 1
+    for conversation in conversations:
+        different = np.flatnonzero(conversation.tokens[:length] != first.tokens[:length])
+        learned = np.flatnonzero(conversation.learned[:length])
+        length = min([length, *different[:1].tolist(), *learned[:1].tolist()])
+    return length
