@@ -1,4 +1,4 @@
-"""Whether the grammar of a house lets the model write an answer: calls by the tools' schemas, sentences as sentences."""
+"""Whether the grammar of a house lets the model write an answer: calls by the schemas of the tools, and sentences."""
 
 from __future__ import annotations
 

@@ -93,8 +93,8 @@ def _lines(
         for made in made_all:
             houses += 1
             tally.add(made.tally)
-            for line in made.lines:
-                line = _fresh(line, split, part.spoken, wanted - done)
+            for whole in made.lines:
+                line = _fresh(whole, split, part.spoken, wanted - done)
                 if line["conversations"]:
                     done += len(line["conversations"])
                     yield line

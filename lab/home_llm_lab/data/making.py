@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import traceback
 from collections import Counter
@@ -12,7 +13,7 @@ from typing import Any
 from home_llm_lab.example import Example
 from home_llm_lab.homes import make_house, restate
 from home_llm_lab.house import House
-from home_llm_lab.kinds.registry import load_kinds, make_example
+from home_llm_lab.kinds.registry import Kind, load_kinds, make_example
 from home_llm_lab.virtual.world import World
 
 from .verify import RejectedError, Verified, Verifier
@@ -20,6 +21,10 @@ from .verify import RejectedError, Verified, Verifier
 # How many tries there are for each example that is wanted, and for each that still is where a kind was given.
 _TRIES = 4
 PERSONAS, _PERSONA_WEIGHTS = ("al", "robo", "blackbeard"), (0.9, 0.05, 0.05)
+
+
+# How often each family of kinds is wanted, by what their names begin with.
+_SHARES = {"act": 0.55, "tell": 0.15, "refuse": 0.1, "follow": 0.08, "ask": 0.06, "talk": 0.04, "fail": 0.02}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,11 @@ class Tally:
     rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
     # One of each kind and reason, for who wrote the kind.
     samples: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def reject(self, kind: str, reason: str, sample: str) -> None:
+        """Count something that was thrown away."""
+        self.rejected[kind, reason] += 1
+        self.samples.setdefault((kind, reason), sample)
 
     def add(self, other: Tally) -> None:
         """Add the counts of another."""
@@ -91,26 +101,22 @@ async def _moment(verifier: Verifier, plan: Plan, rng: random.Random, tally: Tal
     """Return the line of a house in one moment."""
     house = verifier.residence.house
     persona = rng.choices(PERSONAS, _PERSONA_WEIGHTS)[0]
+    maker = _Maker(house, plan, rng, persona, tally)
     found: dict[str, Mapping[str, Any]] = {}
     for _ in range(plan.conversations * _TRIES):
         if len(found) >= plan.conversations:
             break
-        example = _try(house, plan, rng, persona, tally)
+        example = maker.example()
         if example is None:
             continue
         try:
             verified = await verifier.verify(example)
         except RejectedError as error:
-            key = (example.kind, str(error))
-            tally.rejected[key] += 1
-            tally.samples.setdefault(key, _sample(example, house))
+            tally.reject(example.kind, str(error), _sample(example, house))
             continue
         conversation = _conversation(example, verified, verifier, house)
-        key_of_words = "\n".join(
-            [conversation["tail"], *(message["content"] for message in conversation["messages"][::2])]
-        ).casefold()
-        if key_of_words not in found:
-            found[key_of_words] = conversation
+        said = [message["content"] for message in conversation["messages"][::2]]
+        if found.setdefault("\n".join([conversation["tail"], *said]).casefold(), conversation) is conversation:
             tally.kept[example.kind] += 1
     return {
         "house": house.seed,
@@ -124,25 +130,57 @@ async def _moment(verifier: Verifier, plan: Plan, rng: random.Random, tally: Tal
     }
 
 
-def _try(house: House, plan: Plan, rng: random.Random, persona: str, tally: Tally) -> Example | None:
-    """Return an example, or None where the house has nothing of its kind, or the kind fails."""
-    name = plan.kind or _choose(rng)
-    try:
-        made = make_example(house, rng, held_out=plan.split == "test", name=name, persona=persona)
-    except Exception as error:  # noqa: BLE001 - one kind with a fault is counted, and all others go on
-        key = (name, f"raises {type(error).__name__}")
-        tally.rejected[key] += 1
-        tally.samples.setdefault(key, traceback.format_exc(limit=-4))
+@dataclass(slots=True)
+class _Maker:
+    """Makes examples of all kinds for a house in one moment, as often as they are wanted."""
+
+    house: House
+    plan: Plan
+    rng: random.Random
+    persona: str
+    tally: Tally
+    # How often each kind found nothing here.
+    _nothing: Counter[str] = field(default_factory=Counter)
+
+    def example(self) -> Example | None:
+        """Return an example, or None where nothing came of some tries.
+
+        The family is drawn first, and kept: what is rare in houses would otherwise be rarer still in the data.
+        """
+        if self.plan.kind is not None:
+            return self._try(self.plan.kind)
+        families = _families()
+        kinds = families[self.rng.choices(list(families), [_SHARES.get(name, 0.02) for name in families])[0]]
+        for _ in range(_TRIES * 2):
+            left = [kind for kind in kinds if self._nothing[kind.name] < 2]
+            if not left:
+                return None
+            name = self.rng.choices(left, [kind.weight for kind in left])[0].name
+            if (made := self._try(name)) is not None:
+                return made
         return None
-    if made is None:
-        tally.nothing[name] += 1
-    return made
+
+    def _try(self, name: str) -> Example | None:
+        """Return an example of a kind, or None where the house has nothing of it, or the kind fails."""
+        held_out = self.plan.split == "test"
+        try:
+            made = make_example(self.house, self.rng, held_out=held_out, name=name, persona=self.persona)
+        except Exception as error:  # noqa: BLE001 - one kind with a fault is counted, and all others go on
+            self.tally.reject(name, f"raises {type(error).__name__}", traceback.format_exc(limit=-4))
+            return None
+        if made is None:
+            self._nothing[name] += 1
+            self.tally.nothing[name] += 1
+        return made
 
 
-def _choose(rng: random.Random) -> str:
-    """Return the name of a kind, as often as it is wanted."""
-    kinds = load_kinds()
-    return rng.choices(list(kinds), [kind.weight for kind in kinds.values()])[0]
+@functools.cache
+def _families() -> Mapping[str, list[Kind]]:
+    """Return the kinds by what their names begin with."""
+    found: dict[str, list[Kind]] = {}
+    for kind in load_kinds().values():
+        found.setdefault(kind.name.partition("_")[0], []).append(kind)
+    return found
 
 
 def _conversation(example: Example, verified: Verified, verifier: Verifier, house: House) -> dict[str, Any]:

@@ -73,7 +73,10 @@ class Stats:
             "devices": {"least": things[0], "median": things[len(things) // 2], "most": things[-1]},
             "templates": len(self._sets[split]["templates"]),
             "wordings": len(self._sets[split]["wordings"]),
-            **{name: dict(counts[name].most_common()) for name in ("act", "language", "persona", "turns", "calls", "kind")},
+            **{
+                name: dict(counts[name].most_common())
+                for name in ("act", "language", "persona", "turns", "calls", "kind")
+            },
         }
 
     def _shared(self) -> dict[str, dict[str, Any]]:

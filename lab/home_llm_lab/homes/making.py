@@ -65,7 +65,7 @@ class _Builder:
         self.seed = seed
         self.language = language
         self.held_out = held_out
-        self.rng = rng = random.Random(f"{seed}/{language}/{held_out}")  # noqa: S311 - houses, not keys
+        self.rng = rng = random.Random(f"{seed}/{language}/{held_out}")
         self.words: Vocabulary = load_vocabulary(language)
         self.metric = language != "en" or rng.random() < 0.8
         self.namer = Namer(self.words, rng, held_out)

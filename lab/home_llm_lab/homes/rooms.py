@@ -79,7 +79,9 @@ THINGS: dict[str, dict[str, float]] = {
         "tv": 0.7, "timer": 2, "door_sensor": 1, "power_sensor": 1.5, "gas_sensor": 1, "washer_state": 0.7,
         "select": 0.7, "vacuum": 1, "energy_sensor": 0.7, "bin_sensor": 0.4,
     },
-    "dining_room": {**_INDOORS, "chandelier": 4, "table_lamp": 1, "speaker": 1.5, "fairy_lights": 0.7, "door_sensor": 0.5},
+    "dining_room": {
+        **_INDOORS, "chandelier": 4, "table_lamp": 1, "speaker": 1.5, "fairy_lights": 0.7, "door_sensor": 0.5,
+    },
     "bedroom": {
         **_INDOORS, "bedside_lamp": 7, "floor_lamp": 1, "reading_light": 1.5, "fan": 2, "ceiling_fan": 2.5, "tv": 1.5,
         "speaker": 1.5, "humidifier": 2, "air_purifier": 1, "electric_blanket": 1, "occupancy_sensor": 1, "radio": 1,
@@ -93,7 +95,10 @@ THINGS: dict[str, dict[str, float]] = {
         **_INDOORS, "mirror_light": 5, "extractor_fan": 3, "heater_switch": 3, "leak_sensor": 2, "humidity_sensor": 3,
         "dehumidifier": 1, "radio": 1, "speaker": 1, "washing_machine": 1, "water_heater": 1.5, "valve": 0.4,
     },
-    "toilet": {"ceiling_light": 6, "mirror_light": 2, "extractor_fan": 2, "motion_sensor": 2, "leak_sensor": 1, "radiator": 1, "spotlights": 1},
+    "toilet": {
+        "ceiling_light": 6, "mirror_light": 2, "extractor_fan": 2, "motion_sensor": 2, "leak_sensor": 1,
+        "radiator": 1, "spotlights": 1,
+    },
     "office": {
         **_INDOORS, "desk_lamp": 6, "printer": 4, "speaker": 1.5, "fan": 1.5, "floor_lamp": 1, "co2_sensor": 1.5,
         "power_sensor": 1, "occupancy_sensor": 1, "heater_switch": 0.7, "button": 1, "select": 0.4, "number": 0.5,
@@ -103,38 +108,70 @@ THINGS: dict[str, dict[str, float]] = {
         "smoke_sensor": 2, "siren": 1, "vacuum": 2, "mirror_light": 0.7, "radiator": 1.5, "button": 0.7,
         "temperature_sensor": 1, "battery_low_sensor": 0.7, "table_lamp": 0.7,
     },
-    "stairs": {"ceiling_light": 5, "wall_light": 3, "led_strip": 3, "motion_sensor": 3, "spotlights": 1, "smoke_sensor": 1},
+    "stairs": {
+        "ceiling_light": 5, "wall_light": 3, "led_strip": 3, "motion_sensor": 3, "spotlights": 1, "smoke_sensor": 1,
+    },
     "laundry": {
         "ceiling_light": 6, "washing_machine": 5, "plug": 2, "leak_sensor": 3, "dehumidifier": 1.5, "power_sensor": 2,
         "washer_state": 3, "water_heater": 1.5, "valve": 1.5, "motion_sensor": 1, "vibration_sensor": 1,
         "energy_sensor": 1, "window_sensor": 1, "extractor_fan": 1,
     },
-    "pantry": {"ceiling_light": 5, "motion_sensor": 2, "door_sensor": 2, "temperature_sensor": 3, "humidity_sensor": 2, "plug": 1, "led_strip": 1},
+    "pantry": {
+        "ceiling_light": 5, "motion_sensor": 2, "door_sensor": 2, "temperature_sensor": 3, "humidity_sensor": 2,
+        "plug": 1, "led_strip": 1,
+    },
     "garage": {
         "ceiling_light": 6, "garage_door": 6, "charger": 3, "plug": 2, "garage_sensor": 1.5, "motion_sensor": 2,
         "door_lock": 1.5, "heater_switch": 0.7, "temperature_sensor": 1, "power_sensor": 1, "spotlights": 1,
         "energy_sensor": 1, "car_tracker": 0.5, "button": 0.4,
     },
-    "workshop": {**_EVERYWHERE, "desk_lamp": 3, "heater_switch": 2, "radio": 2, "extractor_fan": 2, "printer": 1, "smoke_sensor": 1},
+    "workshop": {
+        **_EVERYWHERE, "desk_lamp": 3, "heater_switch": 2, "radio": 2, "extractor_fan": 2, "printer": 1,
+        "smoke_sensor": 1,
+    },
     "basement": {
         "ceiling_light": 6, "dehumidifier": 3, "leak_sensor": 3, "water_heater": 3, "pump": 2, "valve": 3,
         "temperature_sensor": 2, "humidity_sensor": 2, "motion_sensor": 1, "door_sensor": 1, "gas_sensor": 1,
         "water_sensor": 1.5, "energy_sensor": 1.5, "printer": 0.7, "smoke_sensor": 1, "plug": 1,
     },
-    "attic": {"ceiling_light": 6, "skylight": 3, "temperature_sensor": 2, "humidity_sensor": 1, "plug": 1, "ceiling_fan": 1, "lamp": 2, "window_sensor": 1, "smoke_sensor": 1},
+    "attic": {
+        "ceiling_light": 6, "skylight": 3, "temperature_sensor": 2, "humidity_sensor": 1, "plug": 1, "ceiling_fan": 1,
+        "lamp": 2, "window_sensor": 1, "smoke_sensor": 1,
+    },
     "gym": {**_EVERYWHERE, "fan": 4, "tv": 3, "speaker": 4, "air_conditioner": 2, "temperature_sensor": 1},
-    "cinema": {**_EVERYWHERE, "projector": 6, "receiver": 5, "wall_light": 3, "led_strip": 4, "curtain": 2, "tv": 2, "select": 1},
+    "cinema": {
+        **_EVERYWHERE, "projector": 6, "receiver": 5, "wall_light": 3, "led_strip": 4, "curtain": 2, "tv": 2,
+        "select": 1,
+    },
     "garden": {
         "outdoor_light": 8, "fairy_lights": 2, "sprinkler_switch": 4, "mower": 5, "valve": 4, "pump": 3, "plug": 2,
         "soil_sensor": 4, "temperature_sensor": 2, "rain_sensor": 2, "wind_sensor": 1.5, "motion_sensor": 2,
         "illuminance_sensor": 1, "gate": 2, "pressure_sensor": 0.7, "speaker": 0.5, "siren": 0.5,
     },
-    "terrace": {"outdoor_light": 6, "fairy_lights": 3, "awning": 5, "heater_switch": 3, "speaker": 2, "plug": 2, "temperature_sensor": 2, "wind_sensor": 1, "door_lock": 1.5, "door_sensor": 2, "motion_sensor": 1},
-    "balcony": {"outdoor_light": 6, "fairy_lights": 3, "awning": 3, "plug": 2, "temperature_sensor": 2, "soil_sensor": 2, "door_sensor": 3, "heater_switch": 1},
-    "pool": {"outdoor_light": 5, "pump": 5, "led_strip": 2, "temperature_sensor": 4, "water_heater": 2, "shade": 1, "heater_switch": 1, "valve": 1},
-    "shed": {"ceiling_light": 5, "plug": 3, "door_lock": 3, "door_sensor": 2, "charger": 1, "temperature_sensor": 2, "soil_sensor": 1, "heater_switch": 1},
-    "driveway": {"outdoor_light": 6, "gate": 5, "door_lock": 3, "motion_sensor": 3, "doorbell_sensor": 2, "charger": 2, "vibration_sensor": 1.5, "door_sensor": 2},
-    "conservatory": {**_EVERYWHERE, **_WINDOWS, "awning": 2, "heater_switch": 2, "soil_sensor": 3, "skylight": 2, "fan": 1, "temperature_sensor": 3},
+    "terrace": {
+        "outdoor_light": 6, "fairy_lights": 3, "awning": 5, "heater_switch": 3, "speaker": 2, "plug": 2,
+        "temperature_sensor": 2, "wind_sensor": 1, "door_lock": 1.5, "door_sensor": 2, "motion_sensor": 1,
+    },
+    "balcony": {
+        "outdoor_light": 6, "fairy_lights": 3, "awning": 3, "plug": 2, "temperature_sensor": 2, "soil_sensor": 2,
+        "door_sensor": 3, "heater_switch": 1,
+    },
+    "pool": {
+        "outdoor_light": 5, "pump": 5, "led_strip": 2, "temperature_sensor": 4, "water_heater": 2, "shade": 1,
+        "heater_switch": 1, "valve": 1,
+    },
+    "shed": {
+        "ceiling_light": 5, "plug": 3, "door_lock": 3, "door_sensor": 2, "charger": 1, "temperature_sensor": 2,
+        "soil_sensor": 1, "heater_switch": 1,
+    },
+    "driveway": {
+        "outdoor_light": 6, "gate": 5, "door_lock": 3, "motion_sensor": 3, "doorbell_sensor": 2, "charger": 2,
+        "vibration_sensor": 1.5, "door_sensor": 2,
+    },
+    "conservatory": {
+        **_EVERYWHERE, **_WINDOWS, "awning": 2, "heater_switch": 2, "soil_sensor": 3, "skylight": 2, "fan": 1,
+        "temperature_sensor": 3,
+    },
 }  # fmt: skip
 
 # What belongs to the whole house: (kind, how likely, how many at most).

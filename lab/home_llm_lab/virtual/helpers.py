@@ -146,9 +146,7 @@ class Todo(Remembering, TodoListEntity):
     @property
     def items(self) -> tuple[str, ...]:
         """Return what is still open."""
-        return tuple(
-            item.summary or "" for item in self.todo_items or () if item.status is TodoItemStatus.NEEDS_ACTION
-        )
+        return tuple(item.summary or "" for item in self.todo_items or () if item.status is TodoItemStatus.NEEDS_ACTION)
 
     async def async_create_todo_item(self, item: TodoItem) -> None:
         """Put something on the list."""

@@ -229,8 +229,7 @@ class Residence:
 @asynccontextmanager
 async def open_world() -> AsyncIterator[World]:
     """Start a Home Assistant in a folder of its own, with the integration's translations at hand."""
-    with tempfile.TemporaryDirectory(prefix="home-llm-lab-") as folder:
-        (Path(folder) / "custom_components").symlink_to(Path(custom_components.__path__[0]).resolve())
+    with _config_folder() as folder:
         async with async_test_home_assistant(config_dir=folder) as hass:
             hass.data.pop(DATA_CUSTOM_COMPONENTS, None)
             for domain in ("homeassistant", "intent", *ENTITIES):
@@ -246,6 +245,14 @@ async def open_world() -> AsyncIterator[World]:
                 yield World(hass, entry)
             finally:
                 await hass.async_stop(force=True)
+
+
+@contextmanager
+def _config_folder() -> Iterator[str]:
+    """Make a folder for Home Assistant, in which it finds the integration."""
+    with tempfile.TemporaryDirectory(prefix="home-llm-lab-") as folder:
+        (Path(folder) / "custom_components").symlink_to(Path(custom_components.__path__[0]).resolve())
+        yield folder
 
 
 @asynccontextmanager
