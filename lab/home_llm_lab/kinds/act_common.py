@@ -9,7 +9,7 @@ from typing import TypeAlias
 from home_llm_lab.example import Call, Change, Example, Turn
 from home_llm_lab.grammar import form_of
 from home_llm_lab.house import Thing
-from home_llm_lab.kinds.refer import refer, tidy
+from home_llm_lab.kinds.refer import has_own_name, refer, tidy
 from home_llm_lab.kinds.registry import Scene, kind
 from home_llm_lab.kinds.talk_common import dressed, plural
 from home_llm_lab.phrases.template import slots as slots_of
@@ -218,10 +218,13 @@ def reply(scene: Scene, orders: Sequence[Order]) -> str:
             told[-1][2].extend(names)
         else:
             told.append((made.clause, rest, names))
+    language = scene.words.book.language
+    people = {thing.name for made in orders for thing in made.things if has_own_name(thing, language)}
     clauses = []
     for group, rest, names in told:
         values = {**rest, "name": join(scene, names)} if names else rest
-        clauses.append(tidy(scene, scene.words.answer(group, **values), *names[:1], *rest.values()))
+        clause = tidy(scene, scene.words.answer(group, **values), *names[:1], *rest.values())
+        clauses.append(clause.replace(f"the {names[0]}", names[0]) if names and names[0] in people else clause)
     return wrap(scene, sentence(join(scene, clauses)))
 
 

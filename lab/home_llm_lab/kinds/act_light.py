@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from home_llm_lab.example import Call, Change
 from home_llm_lab.house import Thing
-from home_llm_lab.kinds.act_able import able, colored, dimmable, number
+from home_llm_lab.kinds.act_able import able, colored, dimmable, kelvin_range, number, tinted
 from home_llm_lab.kinds.act_common import Order, Subject, on, one, order
 from home_llm_lab.kinds.act_groups import LIGHTS, group_of
-from home_llm_lab.kinds.act_numbers import say_number
+from home_llm_lab.kinds.act_numbers import plain, say_number
 from home_llm_lab.kinds.registry import Scene
 
 _COMMON = (5, 10, 15, 20, 25, 30, 33, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100)
@@ -149,6 +149,37 @@ def shown(thing: Thing, color: str) -> Change:
     if "rgb" in thing.color_modes or "rgbw" in thing.color_modes:
         return {"rgb_color": mixed}
     return {"rgb_color": tuple(round(part * 255 / max(mixed)) for part in mixed)}
+
+
+def _white(scene: Scene, find: Callable[[Callable[[Thing], bool]], Subject | None]) -> Order | None:
+    kelvin, group = scene.rng.choice(
+        (
+            (WARM, "act_white_warm"),
+            (WARM, "act_white_warm"),
+            (COLD, "act_white_cold"),
+            (COLD, "act_white_cold"),
+            (NEUTRAL, "act_white_neutral"),
+            (DAYLIGHT, "act_white_daylight"),
+            (CANDLE, "act_white_candle"),
+            (scene.rng.choice(range(2200, 6501, 100)), "act_kelvin"),
+            (scene.rng.choice((2700, 3000, 3500, 4000, 4500, 5000, 6000, 6500)), "act_kelvin"),
+        )
+    )
+
+    def reaches(thing: Thing) -> bool:
+        low, high = kelvin_range(thing)
+        return tinted(thing) and low <= kelvin <= high
+
+    return on(
+        scene,
+        find(reaches),
+        [group],
+        Call("light.turn_on", None, {"color_temp": kelvin}),
+        lambda _: {"state": "on", "color_temp_kelvin": (kelvin * 0.97, kelvin * 1.03)},
+        clause="did_white",
+        values={"kelvin": plain(kelvin)},
+        told={"kelvin": plain(kelvin)},
+    )
 
 
 @order("brightness", 6)

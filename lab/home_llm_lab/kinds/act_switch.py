@@ -52,9 +52,9 @@ def _switched(scene: Scene, *domains: str, test: Callable[[Thing], bool] = bool)
 
 def switched(thing: Thing, which: str) -> dict[str, str]:
     """Return what is different once a device is on or off."""
-    if thing.domain == "water_heater" and which == "on":
-        # What it heats with then is its own choice.
-        return {}
+    if thing.domain == "media_player" and which == "on" and thing.state != "off":
+        # It is already, whatever it does.
+        return {"state": thing.state}
     return {"state": which}
 
 

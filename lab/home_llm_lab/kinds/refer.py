@@ -6,6 +6,7 @@ import re
 from typing import Literal, TypeAlias
 
 from home_llm_lab.grammar import in_form
+from home_llm_lab.homes.vocabulary import load_vocabulary
 from home_llm_lab.house import Area, House, Thing
 from home_llm_lab.kinds.registry import Scene
 from home_llm_lab.phrases.book import Book
@@ -17,6 +18,8 @@ Form: TypeAlias = Literal["in", "the", "bare"]
 _REPORTING = frozenset({"sensor", "binary_sensor", "person", "device_tracker", "weather", "sun", "zone", "event"})
 # What people call by its name only.
 _BY_NAME = frozenset({"scene", "script", "button", "input_button", "number", "input_number", "select", "input_select"})
+
+_CALLED_LIKE_PEOPLE = frozenset({"vacuum", "mower"})
 
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s?\b")
@@ -205,7 +208,15 @@ def _called(scene: Scene, name: str) -> str:
     return tidy(scene, scene.words.answer("refer_name", name=name), name)
 
 
+def has_own_name(thing: Thing, language: str) -> bool:
+    """Return whether a device is called like a person, such as a vacuum cleaner named Dobby, and takes no article."""
+    pets = load_vocabulary(language).list("nicknames", thing.kind) if thing.kind in _CALLED_LIKE_PEOPLE else ()
+    return thing.name.casefold() in (str(pet).casefold() for pet in pets)
+
+
 def _by_name(scene: Scene, thing: Thing) -> list[str]:
+    if has_own_name(thing, scene.words.book.language):
+        return [spoken(scene, thing.name)]
     return [_called(scene, thing.name)]
 
 
