@@ -66,7 +66,7 @@ def _first(scene: Scene, noun: str, things: Sequence[Thing], which: str) -> Turn
     return turn(scene, said, question(scene, noun, things), "ask") if said else None
 
 
-@kind("ask_which", 2)
+@kind("ask_which", 5)
 def ask_which(scene: Scene) -> Example | None:
     """Say a noun that fits several devices."""
     found = ambiguity(scene)
@@ -77,7 +77,7 @@ def ask_which(scene: Scene) -> Example | None:
     return talk(scene, "ask_which", first) if first else None
 
 
-@kind("ask_answered", 1.6)
+@kind("ask_answered", 5)
 def ask_answered(scene: Scene) -> Example | None:
     """Say a noun that fits several devices, and then which one is meant."""
     found = ambiguity(scene)
@@ -126,7 +126,7 @@ def _lit_rooms(scene: Scene, which: str) -> list[str]:
     ]
 
 
-@kind("ask_lights_where", 0.8)
+@kind("ask_lights_where", 3)
 def ask_lights_where(scene: Scene) -> Example | None:
     """Want the lights on or off and tell no room; then tell it, sometimes."""
     which = scene.rng.choice(("on", "off"))
@@ -160,7 +160,7 @@ def room_lights(scene: Scene, target: str, which: str) -> Order | None:
     return on(scene, subject, [f"act_{which}"], Call(service), lambda thing: switched(thing, which))
 
 
-@kind("ask_degrees_where", 0.4)
+@kind("ask_degrees_where", 2)
 def ask_degrees_where(scene: Scene) -> Example | None:
     """Want so many degrees and tell no room."""
     able = [thing for thing in scene.house.inside("all", "climate") if can(thing, "climate.set_temperature")]
@@ -171,7 +171,7 @@ def ask_degrees_where(scene: Scene) -> Example | None:
     return talk(scene, "ask_degrees_where", turn(scene, said, scene.words.answer("ask_room"), "ask"))
 
 
-@kind("ask_warm_where", 0.3)
+@kind("ask_warm_where", 1.5)
 def ask_warm_where(scene: Scene) -> Example | None:
     """Ask how warm it is and tell no room; then tell it."""
     known = [area.area_id for area in scene.house.areas if scene.house.inside(area.target)]

@@ -38,7 +38,7 @@ def answers(scene: Scene, name: str, said: str, text: str, *, tell_time: str | N
     return talk(scene, name, turn(scene, said, text, "talk"), tell_time=tell_time)
 
 
-@kind("talk_small", 2.2)
+@kind("talk_small", 2.6)
 def talk_small(scene: Scene) -> Example | None:
     """Greetings, thanks, who are you, what can you do."""
     said, answer, _ = scene.rng.choices(_SMALL, [weight for *_, weight in _SMALL])[0]
@@ -64,10 +64,18 @@ def talk_good_night(scene: Scene) -> Example | None:
         if any(words_of("night") <= words_of(thing.name) for thing in scene.house.inside("all", "scene", "script")):
             return None
         return answers(scene, "talk_good_night", scene.words.say("talk_sleep"), scene.words.answer("talk_sleep_answer"))
-    if "did_scene" not in scene.words.book.groups:
+    if f"did_{thing.domain}" not in scene.words.book.groups:
         return None
     call = Call(f"{thing.domain}.turn_on", thing.entity_id)
-    made = Order((), {}, (call,), {thing.entity_id: {}}, "did_scene", {"name": thing.name}, (thing,))
+    made = Order(
+        (),
+        {},
+        (call,),
+        {thing.entity_id: {"state": "activated"}},
+        f"did_{thing.domain}",
+        {"name": thing.name},
+        (thing,),
+    )
     said = as_said(scene, scene.words.say("talk_scene_night"))
     return talk(scene, "talk_good_night", Turn(said, reply(scene, [made]), made.calls, made.effects))
 
@@ -78,7 +86,7 @@ def talk_joke(scene: Scene) -> Example | None:
     return answers(scene, "talk_joke", scene.words.say("talk_joke"), scene.words.answer("talk_jokes"))
 
 
-@kind("talk_fact", 1.8)
+@kind("talk_fact", 2)
 def talk_fact(scene: Scene) -> Example | None:
     """Ask for something that everybody knows."""
     said, _, answer = scene.words.say("talk_facts").partition(" => ")
@@ -110,7 +118,7 @@ def talk_sum(scene: Scene) -> Example | None:
     return answers(scene, "talk_sum", said, scene.words.answer("talk_result", value=str(value)))
 
 
-@kind("talk_time", 0.9)
+@kind("talk_time", 1.1)
 def talk_time(scene: Scene) -> Example | None:
     """Ask for time or date, which the prompt tells or not."""
     rng, groups = scene.rng, scene.words.book.groups

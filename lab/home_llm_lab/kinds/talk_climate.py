@@ -84,7 +84,7 @@ def _ask_room(scene: Scene, name: str, area_id: str, group: str, fact: str) -> E
     return tells(scene, name, scene.words.say(f"{group}_place", **slots), fact) if slots else None
 
 
-@kind("tell_temperature", 2)
+@kind("tell_temperature", 3)
 def tell_temperature(scene: Scene) -> Example | None:
     """Ask how warm it is in a room."""
     known = {area_id: found for area_id in _areas(scene) if (found := room_temperature(scene, area_id))}
@@ -95,7 +95,7 @@ def tell_temperature(scene: Scene) -> Example | None:
     return _ask_room(scene, "tell_temperature", area_id, "talk_ask_warm", fact)
 
 
-@kind("tell_no_temperature", 0.5)
+@kind("tell_no_temperature", 0.7)
 def tell_no_temperature(scene: Scene) -> Example | None:
     """Ask how warm or humid it is where nothing measures it."""
     what = scene.rng.choice(("temperature", "humidity"))
@@ -118,7 +118,7 @@ def tell_no_temperature(scene: Scene) -> Example | None:
     return _ask_room(scene, "tell_no_temperature", area_id, group, fact)
 
 
-@kind("tell_humidity", 0.7)
+@kind("tell_humidity", 1.5)
 def tell_humidity(scene: Scene) -> Example | None:
     """Ask how humid it is in a room."""
     known = {area_id: found for area_id in _areas(scene) if (found := room_humidity(scene, area_id))}
@@ -129,7 +129,7 @@ def tell_humidity(scene: Scene) -> Example | None:
     return _ask_room(scene, "tell_humidity", area_id, "talk_ask_humid", fact)
 
 
-@kind("tell_air", 0.4)
+@kind("tell_air", 1.2)
 def tell_air(scene: Scene) -> Example | None:
     """Ask for the light or the carbon dioxide in a room."""
     found = []
@@ -153,7 +153,7 @@ def tell_air(scene: Scene) -> Example | None:
     )
 
 
-@kind("tell_target", 0.9)
+@kind("tell_target", 1.5)
 def tell_target(scene: Scene) -> Example | None:
     """Ask to what the thermostat of a room is set, or whether it heats."""
     found = {area_id: things for area_id in _areas(scene) if (things := thermostats(scene, area_id, "temperature"))}

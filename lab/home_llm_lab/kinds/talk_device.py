@@ -281,7 +281,7 @@ def _called(scene: Scene, thing: Thing) -> str | None:
     return refer_by_name(scene, thing) if thing.domain in ("sensor", "timer") else refer(scene, thing)
 
 
-@kind("tell_device", 9)
+@kind("tell_device", 12)
 def tell_device(scene: Scene) -> Example | None:
     """Ask for the state of a device."""
     things = [thing for thing in scene.house.exposed if thing.domain in ASKED and thing.state not in UNKNOWN]
@@ -299,7 +299,7 @@ def tell_device(scene: Scene) -> Example | None:
     return tells(scene, "tell_device", said, fact, question.yes)
 
 
-@kind("tell_unavailable", 0.6)
+@kind("tell_unavailable", 1)
 def tell_unavailable(scene: Scene) -> Example | None:
     """Ask for the state of a device of which it is not known."""
     things = [thing for thing in scene.house.exposed if thing.domain in ASKED and thing.state in UNKNOWN]

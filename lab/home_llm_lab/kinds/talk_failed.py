@@ -29,7 +29,7 @@ def failing(first: Turn, error: str) -> Turn:
     return replace(first, effects={}, error=error)
 
 
-@kind("fail_device", 0.8)
+@kind("fail_device", 1.3)
 def fail_device(scene: Scene) -> Example | None:
     """Have a device fail, and be told; sometimes it works when it is tried again."""
     found = some_deed(scene)
@@ -118,7 +118,7 @@ def _no_color(scene: Scene) -> Impossible | None:
     )
 
 
-@kind("fail_argument", 0.8)
+@kind("fail_argument", 1.8)
 def fail_argument(scene: Scene) -> Example | None:
     """Want what a device cannot do, as only the answer to the call tells."""
     wanted = scene.rng.choice((_too_warm, _not_dimmable, _no_color))(scene)
@@ -137,7 +137,7 @@ def fail_argument(scene: Scene) -> Example | None:
     return talk(scene, "fail_argument", failing(first, "refused"), apology(scene, wanted.sorry, thing, **wanted.told))
 
 
-@kind("refuse_unavailable", 0.5)
+@kind("refuse_unavailable", 1.5)
 def refuse_unavailable(scene: Scene) -> Example | None:
     """Want something of a device that is not available, as its line tells."""
     things = [thing for thing in scene.house.exposed if thing.domain in COMMANDS and thing.state == "unavailable"]

@@ -8,6 +8,7 @@ from home_llm_lab.kinds.act_able import can, colored, dimmable, number
 from home_llm_lab.kinds.act_common import Order, Subject, on
 from home_llm_lab.kinds.act_cover import moved
 from home_llm_lab.kinds.act_light import COLORS, brightness_effect, shown
+from home_llm_lab.kinds.act_numbers import say_number
 from home_llm_lab.kinds.refer import refer, refer_group
 from home_llm_lab.kinds.registry import Scene, kind
 from home_llm_lab.kinds.talk_ask import room_lights
@@ -28,7 +29,7 @@ def another(scene: Scene, thing: Thing, which: str) -> tuple[Thing, str] | None:
     return None
 
 
-@kind("follow_same", 1.2)
+@kind("follow_same", 2)
 def follow_same(scene: Scene) -> Example | None:
     """Do something with a device, then the same with another one; sometimes undo it with both."""
     found = some_deed(scene)
@@ -50,7 +51,7 @@ def follow_same(scene: Scene) -> Example | None:
     return talk(scene, "follow_same", *turns)
 
 
-@kind("follow_place", 0.9)
+@kind("follow_place", 1.5)
 def follow_place(scene: Scene) -> Example | None:
     """Do something with the lights of a place, then the same in another one."""
     which = scene.rng.choice(("on", "off"))
@@ -72,7 +73,7 @@ def follow_place(scene: Scene) -> Example | None:
     return talk(scene, "follow_place", done(scene, said, made), done(scene, answer, following))
 
 
-@kind("follow_reverse", 1)
+@kind("follow_reverse", 1.7)
 def follow_reverse(scene: Scene) -> Example | None:
     """Do something with a device, then the opposite."""
     found = some_deed(scene)
@@ -88,7 +89,7 @@ def follow_reverse(scene: Scene) -> Example | None:
     return talk(scene, "follow_reverse", first, done(scene, scene.words.say(group, it=it(scene, thing)), back))
 
 
-@kind("follow_correct", 1.1)
+@kind("follow_correct", 2)
 def follow_correct(scene: Scene) -> Example | None:
     """Say a device, then that another one was meant."""
     found = some_deed(scene)
@@ -126,7 +127,7 @@ def _question(scene: Scene, thing: Thing, called: str) -> Turn | None:
     return turn(scene, said, answered(scene, fact, yes=question.yes), "tell")
 
 
-@kind("follow_question", 0.9)
+@kind("follow_question", 2)
 def follow_question(scene: Scene) -> Example | None:
     """Ask for the state of a device, then have it changed."""
     found = some_deed(scene, "on", "off", "off", "off", "open", "close", "close", "lock")
@@ -143,7 +144,7 @@ def follow_question(scene: Scene) -> Example | None:
     return talk(scene, "follow_question", first, done(scene, said, made))
 
 
-@kind("follow_and_question", 0.6)
+@kind("follow_and_question", 1.1)
 def follow_and_question(scene: Scene) -> Example | None:
     """Ask for the state of a device, then for that of another one."""
     found = some_deed(scene, "on", "off", "close", "lock")
@@ -174,7 +175,7 @@ def _lamp_order(
     return made
 
 
-@kind("follow_adjust", 1.2)
+@kind("follow_adjust", 2.2)
 def follow_adjust(scene: Scene) -> Example | None:
     """Turn a lamp on, then have it brighter, darker, or in a colour."""
     found = some_deed(scene, "on", domains=("light",))
@@ -241,7 +242,7 @@ def _stepped(scene: Scene, thing: Thing, second: Turn | None, value: int, first:
     return talk(scene, "follow_adjust", *turns, done(scene, said, order))
 
 
-@kind("follow_degrees", 0.8)
+@kind("follow_degrees", 1.5)
 def follow_degrees(scene: Scene) -> Example | None:
     """Set a thermostat, then have it at another temperature, or a degree more or less."""
     things = [
@@ -260,7 +261,7 @@ def follow_degrees(scene: Scene) -> Example | None:
         return None
     first = done(
         scene,
-        scene.words.say("talk_do_warm", thing=called, value=str(base), bare=bare(called)),
+        scene.words.say("act_temperature", thing=called, bare=bare(called), degrees=say_number(scene, "degrees", base)),
         _degrees(scene, thing, base),
     )
     if scene.rng.random() < 0.5:
@@ -282,7 +283,7 @@ def _degrees(scene: Scene, thing: Thing, value: int) -> Order:
     return _lamp_order(scene, thing, call, "did_temperature", {"degrees": str(value)}, {"temperature": value})
 
 
-@kind("follow_half", 0.3)
+@kind("follow_half", 0.8)
 def follow_half(scene: Scene) -> Example | None:
     """Open or close a blind, then have it half way."""
     found = some_deed(scene, "open", "close", domains=("cover",))
@@ -298,7 +299,7 @@ def follow_half(scene: Scene) -> Example | None:
     return talk(scene, "follow_half", first, done(scene, scene.words.say("talk_it_half"), half))
 
 
-@kind("follow_thanks", 0.4)
+@kind("follow_thanks", 0.6)
 def follow_thanks(scene: Scene) -> Example | None:
     """Do something, and be thanked for it."""
     found = some_deed(scene)
@@ -309,7 +310,7 @@ def follow_thanks(scene: Scene) -> Example | None:
     return talk(scene, "follow_thanks", first, turn(scene, scene.words.say("talk_thanks"), welcome, "talk"))
 
 
-@kind("follow_refusal", 0.5)
+@kind("follow_refusal", 1.5)
 def follow_refusal(scene: Scene) -> Example | None:
     """Want what is not there, then a device that is."""
     found = some_deed(scene)
@@ -334,7 +335,7 @@ def follow_refusal(scene: Scene) -> Example | None:
     return talk(scene, "follow_refusal", first, second)
 
 
-@kind("follow_list", 0.4)
+@kind("follow_list", 1)
 def follow_list(scene: Scene) -> Example | None:
     """Ask which lights are on, then have them turned off."""
     areas = [area for area in scene.house.areas if scene.house.inside(area.target, "light")]

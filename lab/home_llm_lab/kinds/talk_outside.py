@@ -32,7 +32,7 @@ def outside_temperature(scene: Scene) -> tuple[float, str] | None:
     return float(value), scene.words.answer("talk_degrees", value=number(value))
 
 
-@kind("tell_weather", 0.9)
+@kind("tell_weather", 3)
 def tell_weather(scene: Scene) -> Example | None:
     """Ask for the weather."""
     weather = _one(scene, "weather")
@@ -63,7 +63,7 @@ def tell_weather(scene: Scene) -> Example | None:
     return tells(scene, "tell_weather", scene.words.say(group), fact, yes)
 
 
-@kind("tell_no_weather", 0.5)
+@kind("tell_no_weather", 0.8)
 def tell_no_weather(scene: Scene) -> Example | None:
     """Ask for weather that the house does not know: the forecast, or any where nothing measures it."""
     if not any(thing.domain == "weather" for thing in scene.house.exposed) and scene.rng.random() < 0.6:
@@ -74,7 +74,7 @@ def tell_no_weather(scene: Scene) -> Example | None:
     return tells(scene, "tell_no_weather", scene.words.say("talk_ask_forecast"), fact)
 
 
-@kind("tell_sun", 0.2)
+@kind("tell_sun", 0.4)
 def tell_sun(scene: Scene) -> Example | None:
     """Ask whether the sun is up."""
     sun = _one(scene, "sun")
@@ -88,7 +88,7 @@ def tell_sun(scene: Scene) -> Example | None:
     )
 
 
-@kind("tell_outside_sensor", 0.3)
+@kind("tell_outside_sensor", 0.5)
 def tell_outside_sensor(scene: Scene) -> Example | None:
     """Ask how warm it is outside where one sensor tells it."""
     found = [

@@ -14,7 +14,7 @@ def people(scene: Scene) -> list[Thing]:
     return [thing for thing in scene.house.exposed if thing.domain == "person"]
 
 
-@kind("tell_who", 0.8)
+@kind("tell_who", 2.4)
 def tell_who(scene: Scene) -> Example | None:
     """Ask who is at home, who is away, or whether anybody is."""
     known = [thing for thing in people(scene) if thing.state not in UNKNOWN]
@@ -54,7 +54,7 @@ def _they(scene: Scene, names: list[str], where: str) -> str:
     return scene.words.answer(group, people=listed(scene, names))
 
 
-@kind("tell_person", 0.7)
+@kind("tell_person", 2)
 def tell_person(scene: Scene) -> Example | None:
     """Ask whether somebody is at home, or where they are."""
     found = people(scene)
@@ -75,7 +75,7 @@ def tell_person(scene: Scene) -> Example | None:
     return tells(scene, "tell_person", said, fact, yes)
 
 
-@kind("tell_nobody_known", 0.25)
+@kind("tell_nobody_known", 0.6)
 def tell_nobody_known(scene: Scene) -> Example | None:
     """Ask who is at home where the house does not know of people."""
     if any(thing.domain in ("person", "device_tracker") for thing in scene.house.exposed):
@@ -84,7 +84,7 @@ def tell_nobody_known(scene: Scene) -> Example | None:
     return tells(scene, "tell_nobody_known", said, scene.words.answer("talk_no_people"))
 
 
-@kind("tell_not_known", 0.5)
+@kind("tell_not_known", 0.8)
 def tell_not_known(scene: Scene) -> Example | None:
     """Ask since when, by whom, or how much: nothing in a prompt tells it."""
     domains = ("light", "switch", "fan", "media_player", "cover", "climate", "vacuum", "lock", "humidifier")

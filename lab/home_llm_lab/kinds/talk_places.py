@@ -142,7 +142,7 @@ _ON = ("light", "fan", "switch", "tv", "speaker", "plug")
 _OPEN = ("window", "door", "blind", "curtain", "shutter", "cover")
 
 
-@kind("tell_several", 3)
+@kind("tell_several", 5)
 def tell_several(scene: Scene) -> Example | None:
     """Ask which devices of a sort are on or open, whether any are, or whether all are not."""
     target = pick_target(scene)
@@ -178,7 +178,7 @@ def tell_several(scene: Scene) -> Example | None:
     return tells(scene, "tell_several", said, are(scene, found, nouns, sort.state), yes)
 
 
-@kind("tell_room_lights", 0.8)
+@kind("tell_room_lights", 1.5)
 def tell_room_lights(scene: Scene) -> Example | None:
     """Ask whether the lights of a room are on."""
     areas = [area for area in scene.house.areas if len(scene.house.inside(area.target, "light")) > 0]
@@ -215,7 +215,7 @@ def tell_room_lights(scene: Scene) -> Example | None:
     return tells(scene, "tell_room_lights", said, fact)
 
 
-@kind("tell_count", 1.6)
+@kind("tell_count", 2.6)
 def tell_count(scene: Scene) -> Example | None:
     """Ask how many devices of a sort are on or open, or how many there are."""
     target = pick_target(scene, (3, 3, 6))
@@ -266,7 +266,7 @@ def _these(scene: Scene, things: Sequence[Thing]) -> str:
     return scene.words.answer("talk_these" if len(things) == 1 else "talk_these_several", names=names_of(scene, things))
 
 
-@kind("tell_anything", 0.8)
+@kind("tell_anything", 1.4)
 def tell_anything(scene: Scene) -> Example | None:
     """Ask what is on in a place, or whether anything is."""
     target = pick_target(scene, (6, 2, 1))
@@ -286,7 +286,7 @@ def tell_anything(scene: Scene) -> Example | None:
     return tells(scene, "tell_anything", said, fact, bool(found) if any_of else None)
 
 
-@kind("tell_playing", 0.7)
+@kind("tell_playing", 1.6)
 def tell_playing(scene: Scene) -> Example | None:
     """Ask what is playing in a place."""
     target = pick_target(scene, (6, 1, 4))
@@ -317,7 +317,7 @@ def tell_playing(scene: Scene) -> Example | None:
     return tells(scene, "tell_playing", said, f"{listed(scene, facts)}.")
 
 
-@kind("tell_devices", 0.3)
+@kind("tell_devices", 0.4)
 def tell_devices(scene: Scene) -> Example | None:
     """Ask which devices there are in a room, or how many."""
     areas = [area for area in scene.house.areas if scene.house.inside(area.target)]

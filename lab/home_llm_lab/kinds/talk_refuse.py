@@ -8,6 +8,8 @@ from home_llm_lab.example import Example
 from home_llm_lab.homes.vocabulary import load_vocabulary
 from home_llm_lab.house import Thing
 from home_llm_lab.kinds.act_common import Order, utter
+from home_llm_lab.kinds.act_light import COLORS
+from home_llm_lab.kinds.act_numbers import say_number
 from home_llm_lab.kinds.refer import (
     domain_nouns,
     nouns,
@@ -25,23 +27,26 @@ from home_llm_lab.kinds.talk_device import OPENING
 
 # What is said to a device of a domain: groups of commands, then groups of questions.
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "light": ("act_on", "act_off", "act_on_light", "act_off_light", "act_brighter", "act_dimmer", "act_brightness"),
+    "light": (
+        *("act_on", "act_on", "act_off", "act_off", "act_on_light", "act_off_light", "act_brighter", "act_dimmer"),
+        *("act_brightness", "act_brightness", "act_color"),
+    ),
     "switch": ("act_on", "act_off"),
-    "fan": ("act_on", "act_off"),
-    "humidifier": ("act_on", "act_off"),
+    "fan": ("act_on", "act_off", "act_fan_speed", "act_fan_faster"),
+    "humidifier": ("act_on", "act_off", "act_humidity"),
     "input_boolean": ("act_on_mode", "act_off_mode"),
     "siren": ("act_on_siren", "act_off_siren"),
-    "media_player": ("act_on", "act_off", "talk_do_pause", "talk_do_volume"),
-    "cover": ("talk_do_open", "talk_do_close", "talk_do_position"),
-    "lock": ("talk_do_lock", "talk_do_unlock"),
-    "climate": ("talk_do_warm", "talk_do_warm", "act_on", "act_off"),
-    "vacuum": ("talk_do_start", "talk_do_home", "talk_do_pause"),
-    "lawn_mower": ("talk_do_start", "talk_do_home"),
-    "valve": ("talk_do_open", "talk_do_close"),
-    "alarm_control_panel": ("talk_do_arm",),
-    "scene": ("talk_do_scene",),
-    "script": ("talk_do_scene",),
-    "water_heater": ("talk_do_warm",),
+    "media_player": ("act_on", "act_off", "act_media_pause", "act_volume", "act_mute", "act_louder"),
+    "cover": ("act_open", "act_open", "act_close", "act_close", "act_position"),
+    "lock": ("act_lock", "act_unlock"),
+    "climate": ("act_temperature", "act_temperature", "act_warmer", "act_colder", "act_on", "act_off"),
+    "vacuum": ("act_vacuum_start", "act_vacuum_return_to_base", "act_vacuum_pause"),
+    "lawn_mower": ("act_lawn_mower_start_mowing", "act_lawn_mower_dock"),
+    "valve": ("act_open_valve", "act_close_valve"),
+    "alarm_control_panel": ("act_alarm_arm_home", "act_alarm_arm_away", "act_alarm_arm_night", "act_alarm_disarm"),
+    "scene": ("act_scene",),
+    "script": ("act_script",),
+    "water_heater": ("act_temperature",),
 }
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "light": ("talk_ask_on", "talk_ask_on", "talk_ask_off", "talk_ask_state", "talk_ask_brightness"),
@@ -88,8 +93,22 @@ def command_to(scene: Scene, domain: str, phrase: str, *, question: bool) -> str
         group = scene.rng.choice(QUESTIONS[domain])
         return scene.words.say(group, the_name=phrase, name=bare(phrase), **slots)
     group = scene.rng.choice(COMMANDS[domain])
-    value = {"talk_do_warm": scene.rng.randint(17, 24)}.get(group, scene.rng.randrange(10, 100, 5))
-    values = {"thing": phrase, "bare": bare(phrase), "value": str(value), "percent": f"{value} percent"}
+    return ordered(scene, group, phrase)
+
+
+def ordered(scene: Scene, group: str, phrase: str) -> str:
+    """Return a command of a group to something, with some numbers where it needs any."""
+    rng = scene.rng
+    degrees = rng.randint(17, 24) if scene.house.metric else rng.randint(62, 76)
+    color = scene.words.answer(f"color_{rng.choice(list(COLORS))}")
+    values = {
+        "thing": phrase,
+        "bare": bare(phrase),
+        "percent": say_number(scene, "percent", rng.randrange(10, 100, 5)),
+        "degrees": say_number(scene, "degrees", degrees),
+        "color": color,
+        "a_color": color,
+    }
     return utter(scene, Order((group,), values, (), {}, "")) or scene.words.say(group, **values)
 
 
@@ -104,7 +123,7 @@ def refusal(scene: Scene, name: str, said: str, reply: str) -> Example:
     return talk(scene, name, turn(scene, said, reply, "refuse"))
 
 
-@kind("refuse_device", 2)
+@kind("refuse_device", 5.5)
 def refuse_device(scene: Scene) -> Example | None:
     """Want a device that a room does not have, or the house; such as the house has elsewhere as often as not."""
     rng, book = scene.rng, scene.words.book
@@ -140,39 +159,54 @@ def _has_such(scene: Scene, area_id: str, domain: str) -> bool:
     return domain != "switch" and bool(scene.house.inside(f"area.{area_id}", domain))
 
 
-def missing_room(scene: Scene) -> str | None:
-    """Return a room that the house does not have, in words that nothing in it has."""
+def missing_room(scene: Scene) -> tuple[str, str] | None:
+    """Return a room that the house does not have, in words that nothing in it has, and of which kind it is."""
     rooms = load_vocabulary(scene.words.book.language).words["rooms"]
-    names = [name for found in rooms.values() for name in found if "{" not in name]
     taken: frozenset[str] = frozenset()
-    for area in scene.house.areas:
-        taken |= frozenset().union(*(words_of(name) for name in (area.name, *area.aliases)))
+    for named in (*scene.house.areas, *scene.house.floors):
+        taken |= frozenset().union(*(words_of(name) for name in (named.name, *named.aliases)))
     for thing in scene.house.exposed:
         taken |= frozenset().union(*(words_of(name) for name in thing.names))
-    for floor in scene.house.floors:
-        taken |= frozenset().union(*(words_of(name) for name in (floor.name, *floor.aliases)))
     taken -= words_of("room")
     kinds = {area.kind for area in scene.house.areas} | {floor.kind for floor in scene.house.floors}
-    free = [name for kind_, found in rooms.items() if kind_ not in kinds for name in found if name in names]
-    free = [name for name in free if not words_of(name) & taken]
-    return spoken(scene, scene.rng.choice(free)) if free else None
+    free = [(name, key) for key, names in rooms.items() if key not in kinds for name in names if "{" not in name]
+    free = [(name, key) for name, key in free if not words_of(name) & taken]
+    if not free:
+        return None
+    name, key = scene.rng.choice(free)
+    return spoken(scene, name), key
 
 
-@kind("refuse_room", 1.2)
+@kind("refuse_room", 2.2)
 def refuse_room(scene: Scene) -> Example | None:
     """Want something in a room that the house does not have."""
-    area = missing_room(scene)
-    if area is None:
+    found = missing_room(scene)
+    if found is None:
         return None
-    group = scene.rng.choices(("talk_room_on", "talk_room_off", "talk_room_other", "talk_room_ask"), (4, 3, 2, 2))[0]
+    area, key = found
     groups = scene.words.book.groups
-    word = scene.rng.choices(("light", "plug", "fan", "blind"), (8, 0.5, 1, 0))[0]
-    nouns_ = {"noun": groups[f"talk_word_{word}"][0], "nouns": groups[f"talk_words_{word}"][0]}
-    said = scene.words.say(group, area=area, **nouns_)
+    place = scene.words.answer(f"in_area_{key}" if f"in_area_{key}" in groups else "in_area", area=area)
+    values = {"area": area, "in_area": place, "place": place, "the_area": scene.words.answer("the_area", area=area)}
+    group = scene.rng.choice(
+        (
+            *("act_lights_on", "act_lights_on", "act_lights_off", "act_lights_off", "act_everything_off"),
+            *("talk_room_on", "talk_room_off", "talk_room_other", "talk_room_ask", "talk_lights_on"),
+            *("act_room_temperature", "talk_ask_warm_place"),
+        )
+    )
+    if group.startswith("act"):
+        values["degrees"] = say_number(scene, "degrees", scene.rng.randint(17, 24))
+        said = utter(scene, Order((group,), values, (), {}, ""))
+    else:
+        word = scene.rng.choices(("light", "plug", "fan"), (8, 0.5, 1))[0]
+        nouns_ = {"noun": groups[f"talk_word_{word}"][0], "nouns": groups[f"talk_words_{word}"][0]}
+        said = scene.words.say(group, **values, **nouns_)
+    if said is None:
+        return None
     return refusal(scene, "refuse_room", said, scene.words.answer("talk_there_is_no", missing=area))
 
 
-@kind("refuse_hidden", 0.8)
+@kind("refuse_hidden", 1.5)
 def refuse_hidden(scene: Scene) -> Example | None:
     """Want a device that the house has, but not for the assistant."""
     hidden = [thing for thing in scene.house.things if not thing.exposed and thing.domain in COMMANDS]
@@ -185,7 +219,7 @@ def refuse_hidden(scene: Scene) -> Example | None:
     return refusal(scene, "refuse_hidden", said, no_such(scene, phrase))
 
 
-@kind("refuse_name", 0.8)
+@kind("refuse_name", 2)
 def refuse_name(scene: Scene) -> Example | None:
     """Want a device by a name that no device has, made like those of the house."""
     rng = scene.rng
@@ -228,7 +262,7 @@ def _named(scene: Scene, name: str) -> str:
     return tidy(scene, scene.words.answer("refer_name", name=said), said)
 
 
-@kind("refuse_position", 0.3)
+@kind("refuse_position", 0.5)
 def refuse_position(scene: Scene) -> Example | None:
     """Want a cover at a position that only opens and closes, as its line tells."""
     things = [
@@ -243,17 +277,13 @@ def refuse_position(scene: Scene) -> Example | None:
     called = refer(scene, thing)
     if called is None:
         return None
-    value = str(scene.rng.randrange(10, 95, 5))
-    values = {"thing": called, "bare": bare(called), "value": value}
-    said = utter(scene, Order(("talk_do_position",), values, (), {}, ""))
-    if said is None:
-        return None
+    said = ordered(scene, scene.rng.choice(("act_position", "act_position", "act_position_half")), called)
     return refusal(
         scene, "refuse_position", said, scene.words.answer("talk_only_open_close", the_name=the(scene, thing))
     )
 
 
-@kind("refuse_too_much", 0.5)
+@kind("refuse_too_much", 0.9)
 def refuse_too_much(scene: Scene) -> Example | None:
     """Want more than 100 percent, or a heat in which nobody lives."""
     rng = scene.rng
@@ -278,16 +308,13 @@ def refuse_too_much(scene: Scene) -> Example | None:
         )
     else:
         value = rng.choice((110, 120, 130, 150, 180, 200, 250, 300, 400, 500, 1000))
-        group = "talk_too_bright" if domain == "light" else "talk_do_position"
+        group = "talk_too_bright" if domain == "light" else "talk_too_far"
         reply = scene.words.answer("talk_percent_range")
-    if group == "talk_do_position":
-        said = scene.words.say("talk_too_far", value=str(value), **values)
-    else:
-        said = utter(scene, Order((group,), {**values, "value": str(value)}, (), {}, "")) or ""
+    said = utter(scene, Order((group,), {**values, "value": str(value)}, (), {}, ""))
     return refusal(scene, "refuse_too_much", said, reply) if said else None
 
 
-@kind("refuse_sensor", 0.3)
+@kind("refuse_sensor", 0.4)
 def refuse_sensor(scene: Scene) -> Example | None:
     """Want something switched that only measures."""
     things = scene.house.inside("all", "sensor", "binary_sensor")
@@ -313,7 +340,7 @@ def _shared(scene: Scene, thing: Thing) -> bool:
     return any(meant <= vocabulary(scene.words.book, scene.house, other) for other in others)
 
 
-@kind("refuse_later", 0.7)
+@kind("refuse_later", 1.2)
 def refuse_later(scene: Scene) -> Example | None:
     """Want something done later, or under a condition."""
     things: Sequence[Thing] = scene.house.inside("all", "light", "switch", "fan", "cover", "media_player")
@@ -323,13 +350,13 @@ def refuse_later(scene: Scene) -> Example | None:
     called = refer(scene, thing)
     if called is None:
         return None
-    group = {"cover": ("talk_do_open", "talk_do_close")}.get(thing.domain, ("act_on", "act_off"))
+    group = {"cover": ("act_open", "act_close")}.get(thing.domain, ("act_on", "act_off"))
     command = scene.words.say(scene.rng.choice(group), thing=called, bare=bare(called))
     said = scene.words.say("talk_later", command=command)
     return refusal(scene, "refuse_later", said, scene.words.answer("talk_only_now"))
 
 
-@kind("refuse_never", 1.2)
+@kind("refuse_never", 2.2)
 def refuse_never(scene: Scene) -> Example | None:
     """Want what no house does."""
     said, _, reply = scene.words.say("talk_never").partition(" => ")
