@@ -23,6 +23,7 @@ _TRIES = 4
 PERSONAS, _PERSONA_WEIGHTS = ("al", "robo", "blackbeard"), (0.9, 0.05, 0.05)
 
 
+_TEMPER = 0.75
 # How often each family of kinds is wanted, by what their names begin with.
 _SHARES = {"act": 0.55, "tell": 0.15, "refuse": 0.1, "follow": 0.08, "ask": 0.06, "talk": 0.04, "fail": 0.02}
 
@@ -139,7 +140,7 @@ class _Maker:
     rng: random.Random
     persona: str
     tally: Tally
-    # How often each kind found nothing here.
+    # How often each kind found nothing here, or failed.
     _nothing: Counter[str] = field(default_factory=Counter)
 
     def example(self) -> Example | None:
@@ -155,7 +156,8 @@ class _Maker:
             left = [kind for kind in kinds if self._nothing[kind.name] < 2]
             if not left:
                 return None
-            name = self.rng.choices(left, [kind.weight for kind in left])[0].name
+            # What is common anyway is found in every house, and what is rare in few: weights are drawn together.
+            name = self.rng.choices(left, [kind.weight**_TEMPER for kind in left])[0].name
             if (made := self._try(name)) is not None:
                 return made
         return None
@@ -166,6 +168,7 @@ class _Maker:
         try:
             made = make_example(self.house, self.rng, held_out=held_out, name=name, persona=self.persona)
         except Exception as error:  # noqa: BLE001 - one kind with a fault is counted, and all others go on
+            self._nothing[name] += 1
             self.tally.reject(name, f"raises {type(error).__name__}", traceback.format_exc(limit=-4))
             return None
         if made is None:

@@ -110,5 +110,7 @@ class Stats:
 def names_in(prompt: str) -> set[str]:
     """Return the names of devices and their aliases in a prompt, in small letters."""
     _, _, devices = prompt.partition("\nDevices:\n")
-    quoted = (line.partition(" '")[2].partition("'")[0] for line in devices.splitlines())
+    # The sun has the same name everywhere.
+    lines = (line for line in devices.splitlines() if not line.startswith("sun."))
+    quoted = (line.partition(" '")[2].partition("'")[0] for line in lines)
     return {name.strip().casefold() for names in quoted for name in names.split(", ") if name.strip()}

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeassistant.components.fan import FanEntity, FanEntityFeature
-from homeassistant.components.humidifier import HumidifierEntity, HumidifierEntityFeature
-from homeassistant.components.light import ColorMode, LightEntity, LightEntityFeature
-from homeassistant.components.siren import SirenEntity, SirenEntityFeature
+from homeassistant.components.fan import FanEntity
+from homeassistant.components.fan.const import FanEntityFeature
+from homeassistant.components.humidifier import HumidifierEntity
+from homeassistant.components.humidifier.const import HumidifierEntityFeature
+from homeassistant.components.light import LightEntity
+from homeassistant.components.light.const import ColorMode, LightEntityFeature
+from homeassistant.components.siren import SirenEntity
+from homeassistant.components.siren.const import SirenEntityFeature
 from homeassistant.components.switch import SwitchEntity
 from homeassistant.const import STATE_ON
+from homeassistant.helpers.entity import ToggleEntity
 from homeassistant.util import color as color_util
 
 from home_llm_lab.house import Thing
@@ -17,7 +22,7 @@ from home_llm_lab.house import Thing
 from .remembering import Remembering
 
 
-class _OnOff(Remembering):
+class _OnOff(Remembering, ToggleEntity):
     """A device that is on or off."""
 
     def take(self, thing: Thing) -> None:

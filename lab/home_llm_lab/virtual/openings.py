@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from homeassistant.components.alarm_control_panel import (
-    AlarmControlPanelEntity,
-    AlarmControlPanelEntityFeature,
-    AlarmControlPanelState,
-)
+from homeassistant.components.alarm_control_panel import AlarmControlPanelEntity
+from homeassistant.components.alarm_control_panel.const import AlarmControlPanelEntityFeature, AlarmControlPanelState
 from homeassistant.components.cover import CoverEntity, CoverEntityFeature
-from homeassistant.components.lock import LockEntity, LockEntityFeature
-from homeassistant.components.valve import ValveEntity, ValveEntityFeature
+from homeassistant.components.lock import LockEntity
+from homeassistant.components.lock.const import LockEntityFeature
+from homeassistant.components.valve.const import ValveEntityFeature
+from homeassistant.components.valve.entity import ValveEntity
 
 from home_llm_lab.house import Thing
 

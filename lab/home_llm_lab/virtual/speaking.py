@@ -66,6 +66,8 @@ class Speaking:
             return f"{call.service} is no service"
         given = llm.ToolInput(call.service, arguments(call))
         result = await tool.async_call(self._residence.hass, given, _context(self._residence, area_id, language))
+        if not isinstance(result, llm.ToolResult):
+            raise TypeError(f"{call.service} answers {result!r}")
         return str(result.data["error"]) if result.error else None
 
 
