@@ -1,10 +1,10 @@
 """The models room: which weights, where they come from, and whether they fit. Knows no engine and no API."""
 
-from .adapters import AdapterFile, file_identity, read_adapter
+from .adapters import AdapterFile, check_base, file_identity, read_adapter
 from .catalogue import MARKUPS, CatalogueEntry, catalogue, find_entry
 from .context import PLANNED_CONTEXT, ContextPlan, MemoryNeed, plan_context
 from .download import Progress
-from .embedded import EMBEDDED_ID, EMBEDDED_NAME, EMBEDDED_QUANT, EMBEDDED_SHA256, embedded_model
+from .embedded import BASE_ID, EMBEDDED_ID, EMBEDDED_NAME, EMBEDDED_QUANT, EMBEDDED_SHA256, HOME_ID, embedded_model
 from .errors import GgufError, ModelError, StoppedError
 from .gguf import Gguf, read_gguf
 from .hub import DEFAULT_URL, Backoff, Hub, Repository
@@ -25,11 +25,13 @@ from .store import Store, StoredFile, StoredModel
 __all__ = [
     "AUTO",
     "AUTO_QUANTS",
+    "BASE_ID",
     "DEFAULT_URL",
     "EMBEDDED_ID",
     "EMBEDDED_NAME",
     "EMBEDDED_QUANT",
     "EMBEDDED_SHA256",
+    "HOME_ID",
     "MARKUPS",
     "NONE",
     "PLANNED_CONTEXT",
@@ -55,6 +57,7 @@ __all__ = [
     "Weights",
     "available_memory",
     "catalogue",
+    "check_base",
     "embedded_model",
     "file_identity",
     "find_candidates",

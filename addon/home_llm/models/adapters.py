@@ -1,5 +1,6 @@
 """LoRA adapters on disk: what a file says of itself, checked before llama.cpp sees it."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ class AdapterFile:
         architecture: of the models that it is for, in llama.cpp's words, such as `llama`.
         task_name: what it was made for, where it says so.
         prompt_prefix: what a prompt for it should begin with, where it says so.
+        base: the model that it was made from, where it says so.
+        base_norms: SHA-256 in hex of that model's norms, where it says so.
     """
 
     path: Path
@@ -26,6 +29,8 @@ class AdapterFile:
     architecture: str
     task_name: str
     prompt_prefix: str
+    base: str = ""
+    base_norms: str = ""
 
     @property
     def name(self) -> str:
@@ -67,8 +72,35 @@ def read_adapter(path: Path, architecture: str) -> AdapterFile:
             f"{architecture!r}. Choose an adapter that was made from this model."
         )
     return AdapterFile(
-        path, facts.size, identity, architecture, _text(facts, "task_name"), _text(facts, "prompt_prefix")
+        path,
+        facts.size,
+        identity,
+        architecture,
+        task_name=_text(facts, "adapter.lora.task_name"),
+        prompt_prefix=_text(facts, "adapter.lora.prompt_prefix"),
+        base=_text(facts, "home_llm.base.name"),
+        base_norms=_text(facts, "home_llm.base.norms"),
     )
+
+
+def check_base(adapter: AdapterFile, path: Path, facts: Gguf) -> None:
+    """Check that an adapter which tells what it was made from was made from this model, in whichever quant.
+
+    Raises:
+        ModelError: it was made from another.
+    """
+    if not adapter.base_norms or not facts.norms:
+        return
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for offset, length in facts.norms:
+            file.seek(offset)
+            digest.update(file.read(length))
+    if digest.hexdigest() != adapter.base_norms:
+        raise ModelError(
+            f"{adapter.name} is an adapter for {adapter.base or 'another model'}, and {path.name} holds other weights. "
+            "Choose the model that it was made from, or leave the adapter out."
+        )
 
 
 def file_identity(path: Path) -> str:
@@ -78,5 +110,5 @@ def file_identity(path: Path) -> str:
 
 
 def _text(facts: Gguf, key: str) -> str:
-    value = facts.metadata.get(f"adapter.lora.{key}")
+    value = facts.metadata.get(key)
     return value if isinstance(value, str) else ""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -34,6 +35,9 @@ MARKUPS: Final = frozenset(
     }
 )
 
+# The adapters of the project's own models, which are small enough to come with the app.
+ADAPTERS: Final = Path(str(files(__package__))) / "adapters"
+
 
 @dataclass(frozen=True)
 class CatalogueEntry:
@@ -45,6 +49,9 @@ class CatalogueEntry:
         generation: for Home models "v1", "v2", … ; "" for others.
         memory: GB of free memory below which it is not worth trying; 0 where that is not known.
         note: what else a person should know before choosing it, or "".
+        adapter: the file in `models/adapters` that makes the weights this model, or "". Where it is not there, the
+            model is its base.
+        quant: the one to download where none is chosen; "" leaves it to the memory.
     """
 
     id: str
@@ -58,6 +65,14 @@ class CatalogueEntry:
     generation: str = ""
     memory: float = 0
     note: str = ""
+    adapter: str = ""
+    quant: str = ""
+
+    @property
+    def adapter_path(self) -> Path | None:
+        """The adapter's file, where there is one."""
+        path = ADAPTERS / self.adapter
+        return path if self.adapter and path.is_file() else None
 
 
 @cache

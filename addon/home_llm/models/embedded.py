@@ -15,6 +15,9 @@ from .errors import ModelError
 _LOGGER = logging.getLogger(__name__)
 
 EMBEDDED_ID: Final = "embedded"
+# The same weights with the project's own adapter, and without it. `embedded` is the first, where the adapter is there.
+HOME_ID: Final = "home-135m"
+BASE_ID: Final = "smollm2-135m"
 EMBEDDED_NAME: Final = "SmolLM2-135M-Instruct"
 EMBEDDED_QUANT: Final = "Q4_1"
 EMBEDDED_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

@@ -69,6 +69,7 @@ class Gguf:
         parameters: number of weights (of this part, where it is split); 0 where the header was cut short.
         kv_bytes_per_token: KV cache in f16 that one token of context takes; None where it is not known.
         keys_bear_q8_0: whether keys may be kept as `q8_0`; see `_keys_bear_q8_0`.
+        norms: where the weights of the norms are, which no quant changes: offsets and bytes, by name.
         split_count: parts the model is split into; 1 where it is whole.
     """
 
@@ -81,6 +82,7 @@ class Gguf:
     context_length: int
     kv_bytes_per_token: int | None
     keys_bear_q8_0: bool
+    norms: tuple[tuple[int, int], ...]
     has_chat_template: bool
     split_index: int
     split_count: int
@@ -93,12 +95,13 @@ class Gguf:
 
 
 class _Tensors(NamedTuple):
-    """What the table of tensors tells: weights, the type that holds most bytes, where the data ends, biases of keys."""
+    """What the table tells: weights, the type that holds most bytes, where the data ends, biases of keys, norms."""
 
     parameters: int = 0
     largest: str = ""
     end: int = 0
     biased_keys: bool = False
+    norms: tuple[tuple[int, int], ...] = ()
 
 
 class _ShortError(Exception):
@@ -280,6 +283,7 @@ def _read_tensors(cursor: _Cursor, count: int, alignment: int) -> _Tensors:
     end = 0
     biased = False
     bytes_by_type: dict[str, int] = {}
+    norms: dict[str, tuple[int, int]] = {}
     for _ in range(count):
         name = cursor.string()
         biased = biased or name.endswith(_BIASES_OF_KEYS)
@@ -299,9 +303,12 @@ def _read_tensors(cursor: _Cursor, count: int, alignment: int) -> _Tensors:
         length = elements // stored.block * stored.size
         bytes_by_type[stored.name] = bytes_by_type.get(stored.name, 0) + length
         end = max(end, offset + length)
+        if name.endswith("norm.weight") and stored.name == "F32":
+            norms[name] = (offset, length)
     start = -(-cursor.position // alignment) * alignment
     largest = max(bytes_by_type, key=bytes_by_type.__getitem__, default="")
-    return _Tensors(parameters, largest, start + end if count else cursor.position, biased_keys=biased)
+    placed = tuple((start + offset, length) for _, (offset, length) in sorted(norms.items()))
+    return _Tensors(parameters, largest, start + end if count else cursor.position, biased, placed)
 
 
 def _facts(metadata: Mapping[str, Value], tensors: _Tensors, *, size: int, version: int) -> Gguf:
@@ -318,6 +325,7 @@ def _facts(metadata: Mapping[str, Value], tensors: _Tensors, *, size: int, versi
         context_length=_number(metadata, f"{architecture}.context_length"),
         kv_bytes_per_token=_kv_bytes_per_token(metadata, architecture),
         keys_bear_q8_0=tensors.parameters > 0 and not tensors.biased_keys and _keys_bear_q8_0(metadata, architecture),
+        norms=tensors.norms,
         has_chat_template="tokenizer.chat_template" in metadata,
         split_index=_number(metadata, "split.no"),
         split_count=max(1, _number(metadata, "split.count")),

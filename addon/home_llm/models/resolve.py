@@ -11,7 +11,7 @@ from typing import Final
 from .catalogue import CatalogueEntry, find_entry, unknown_model
 from .context import MemoryNeed, least_context, planned_context
 from .download import SPARE_DISK, Progress, download
-from .embedded import EMBEDDED_ID, EMBEDDED_NAME, EMBEDDED_SHA256, embedded_model
+from .embedded import BASE_ID, EMBEDDED_ID, EMBEDDED_NAME, EMBEDDED_SHA256, HOME_ID, embedded_model
 from .errors import GgufError, ModelError
 from .gguf import Gguf, peek_gguf, read_gguf, split_parts
 from .hub import Hub, Repository
@@ -33,6 +33,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _PREFIX: Final = re.compile(r"^(?:https?://)?(?:www\.)?(?:hf\.co|huggingface\.co)/", re.IGNORECASE)
 _REPOSITORY: Final = re.compile(r"^[\w.-]+/[\w.-]+$")
+_EMBEDDED: Final = frozenset({"", EMBEDDED_ID, HOME_ID, BASE_ID})
 _NOT_MODELS: Final = {"adapter": "an adapter", "mmproj": "an image projector", "imatrix": "a statistic"}
 # A header's first part holds the hyperparameters; the vocabulary, which is long, comes after them.
 _HEAD: Final = 256 << 10
@@ -82,6 +83,18 @@ class Weights:
     entry: CatalogueEntry | None
     facts: Gguf
 
+    @property
+    def adapter(self) -> Path | None:
+        """The project's own adapter that belongs to the model, where there is one."""
+        return self.entry.adapter_path if self.entry else None
+
+    @property
+    def markup(self) -> str | None:
+        """In which markup it was trained to write calls, where that is known."""
+        if self.adapter is not None:
+            return "home"
+        return self.entry.markup if self.entry else None
+
 
 def resolve(
     wanted: Wanted,
@@ -101,13 +114,15 @@ def resolve(
     StoppedError once `cancel` is set.
     """
     name, quant = _split_name(wanted.model.strip(), wanted.quant.strip() or AUTO)
-    if name in ("", EMBEDDED_ID):
+    if name.lower() in _EMBEDDED:
         _no_choice_of_quant(quant, "The embedded model")
-        return _embedded(store, embedded_path)
+        return _embedded(store, embedded_path, name.lower() or EMBEDDED_ID)
     if name.lower().endswith(".gguf") or name.startswith(("/", "./", "../", "~")):
         _no_choice_of_quant(quant, name)
         return _local(Path(name).expanduser(), wanted, memory_available)
     entry, repository = _on_hub(name)
+    if entry and entry.quant and quant.lower() == AUTO and not wanted.file:
+        quant = entry.quant
     search = _Search(
         replace(wanted, quant=quant, file=wanted.file.strip()),
         repository,
@@ -168,18 +183,19 @@ def _no_choice_of_quant(quant: str, what: str) -> None:
         _LOGGER.info("%s is one file; the quant %s is not looked for", what, quant)
 
 
-def _embedded(store: Store, path: Path | None) -> Weights:
+def _embedded(store: Store, path: Path | None, name: str) -> Weights:
     file = embedded_model(store.data_dir, path)
     facts = read_gguf(file)
+    entry = find_entry(name)
     return Weights(
         path=file,
-        id=EMBEDDED_NAME,
+        id=HOME_ID if entry and entry.adapter_path else EMBEDDED_NAME,
         repository="",
         file=file.name,
         quant=facts.quant,
         size=facts.size,
         sha256=EMBEDDED_SHA256,
-        entry=find_entry(EMBEDDED_ID),
+        entry=entry,
         facts=facts,
     )
 

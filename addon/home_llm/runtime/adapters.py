@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from home_llm.engine import AdapterUse
-from home_llm.models import AdapterFile, read_adapter
+from home_llm.models import AdapterFile, Weights, check_base, read_adapter
 
 _SUFFIX = ".gguf"
 
@@ -32,13 +32,28 @@ class LoadedAdapter:
         return AdapterUse(self.file.path, self.scale, self.file.identity)
 
 
-def read_adapters(chosen: Sequence[tuple[Path, float]], architecture: str) -> tuple[LoadedAdapter, ...]:
+def read_adapters(chosen: Sequence[tuple[Path, float]], weights: Weights) -> tuple[LoadedAdapter, ...]:
     """Read the headers of adapters, given as paths and scales.
 
     Raises:
-        ModelError: one is not there, or not for models of this architecture.
+        ModelError: one is not there, or not for this model.
     """
-    return tuple(LoadedAdapter(read_adapter(path, architecture), scale) for path, scale in chosen)
+    return tuple(LoadedAdapter(_checked(path, weights), scale) for path, scale in chosen)
+
+
+def own_adapters(weights: Weights) -> tuple[LoadedAdapter, ...]:
+    """Return what belongs to a model: always applied, and none of the adapters that clients see and number.
+
+    Raises:
+        ModelError: it is not for these weights.
+    """
+    return () if weights.adapter is None else read_adapters([(weights.adapter, 1.0)], weights)
+
+
+def _checked(path: Path, weights: Weights) -> AdapterFile:
+    adapter = read_adapter(path, weights.facts.architecture)
+    check_base(adapter, weights.path, weights.facts)
+    return adapter
 
 
 def rescaled(adapters: Sequence[LoadedAdapter], scales: Mapping[int, float]) -> tuple[LoadedAdapter, ...]:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from home_llm.engine.threads import usable_cores
 from home_llm.models import (
+    BASE_ID,
     EMBEDDED_ID,
     EMBEDDED_NAME,
+    HOME_ID,
     Backoff,
     Hub,
     Processor,
@@ -16,6 +18,7 @@ from home_llm.models import (
     StoredModel,
     Wanted,
     Weights,
+    find_entry,
     is_here,
     repacks,
     resolve,
@@ -141,6 +144,7 @@ class Finder:
 
 def shown_name(model: str) -> str:
     """Return a model setting as it can be shown: a path by its file name."""
-    if model == EMBEDDED_ID:
-        return EMBEDDED_NAME
+    if model in (EMBEDDED_ID, HOME_ID, BASE_ID):
+        entry = find_entry(model)
+        return HOME_ID if entry and entry.adapter_path else EMBEDDED_NAME
     return Path(model).stem if model.endswith(".gguf") else model

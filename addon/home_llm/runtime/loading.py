@@ -10,7 +10,7 @@ from home_llm.chat import Chat
 from home_llm.engine import Engine, EngineOptions
 from home_llm.llama import CacheType, Model, ModelLoadError, cpu_variant
 from home_llm.models import ContextPlan, Gguf, MemoryNeed, Weights, file_identity, plan_context
-from home_llm.runtime.adapters import LoadedAdapter, read_adapters
+from home_llm.runtime.adapters import LoadedAdapter, own_adapters, read_adapters
 from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.offload import borrowed_memory, helpers, planned_layers
 from home_llm.settings import Settings
@@ -133,8 +133,9 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     weights, settings = recipe.weights, recipe.settings
     facts = weights.facts
     # Files may have changed since they were chosen.
-    adapters = read_adapters([(adapter.file.path, adapter.scale) for adapter in recipe.adapters], facts.architecture)
-    size = weights.size + sum(adapter.file.size for adapter in adapters)
+    adapters = read_adapters([(adapter.file.path, adapter.scale) for adapter in recipe.adapters], weights)
+    applied = (*own_adapters(weights), *adapters)
+    size = weights.size + sum(adapter.file.size for adapter in applied)
     found = helpers(settings)
     memory += borrowed_memory(found)
     cache_type = _cache_type(settings, facts, elsewhere=bool(found))
@@ -155,14 +156,14 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
                 parking_budget=min(max(spare // 2, _LEAST_PARKING), _MOST_PARKING),
                 prefixes=settings.data_dir / "cache" / "prefixes",
                 identity=weights.sha256 or file_identity(weights.path),
-                adapters=tuple(adapter.use for adapter in adapters),
+                adapters=tuple(adapter.use for adapter in applied),
             ),
         )
     except ModelLoadError:
         model.close()
         raise
     embeddings = Embeddings(model, n_ctx=engine.n_ctx, threads=settings.threads)
-    chat = Chat(engine, markup=weights.entry.markup if weights.entry else None)
+    chat = Chat(engine, markup=weights.markup)
     loaded = Loaded(replace(recipe, adapters=adapters), chat, plan, embeddings)
     _LOGGER.info("%s %s", loaded.message, model.description)
     if variant := cpu_variant():
@@ -170,6 +171,6 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     if layers:
         names = ", ".join(f"{device.name} ({device.description})" for device in found)
         _LOGGER.info("%d of %d layers are computed on %s", layers, facts.layers + 1, names)
-    for adapter in adapters:
+    for adapter in applied:
         _LOGGER.info("The adapter %s is loaded with the scale %g", adapter.file.path, adapter.scale)
     return loaded

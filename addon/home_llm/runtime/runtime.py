@@ -13,7 +13,7 @@ from home_llm.chat import Chat
 from home_llm.engine import Totals
 from home_llm.llama import ModelLoadError
 from home_llm.models import EMBEDDED_ID, ModelError, StoppedError, Wanted, Weights, available_memory
-from home_llm.runtime.adapters import LoadedAdapter, available, named, read_adapters, rescaled
+from home_llm.runtime.adapters import LoadedAdapter, available, named, own_adapters, read_adapters, rescaled
 from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.finder import Finder, shown_name
 from home_llm.runtime.idle import IdleTimer
@@ -242,7 +242,7 @@ class Runtime:
         def choose(loaded: Loaded) -> tuple[LoadedAdapter, ...]:
             weights = loaded.recipe.weights
             chosen = named(names, self._configured_adapters(weights), self._adapter_folder)
-            return read_adapters(chosen, weights.facts.architecture)
+            return read_adapters(chosen, weights)
 
         self._swap_adapters(choose)
 
@@ -256,7 +256,8 @@ class Runtime:
             try:
                 # llama.cpp reads its list of a model's adapters while it reads a text.
                 with loaded.embeddings.paused():
-                    loaded.chat.engine.set_adapters([adapter.use for adapter in adapters], timeout=_ANSWER_SECONDS)
+                    applied = (*own_adapters(loaded.recipe.weights), *adapters)
+                    loaded.chat.engine.set_adapters([adapter.use for adapter in applied], timeout=_ANSWER_SECONDS)
             except TimeoutError:
                 raise NotReadyError("The answers under way take too long. Change the adapters later.", 10) from None
             with self._turn:
@@ -278,7 +279,7 @@ class Runtime:
         Raises:
             ModelError: an adapter of the settings cannot be used.
         """
-        adapters = read_adapters(self._configured_adapters(weights), weights.facts.architecture)
+        adapters = read_adapters(self._configured_adapters(weights), weights)
         return Recipe(weights, settings, adapters)
 
     @contextmanager

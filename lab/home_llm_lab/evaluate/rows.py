@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from home_llm_lab.example import Act
 
@@ -110,7 +110,7 @@ def _task(house: Mapping[str, Any], conversation: Mapping[str, Any], number: int
     return Task(
         number=number,
         kind=conversation["kind"],
-        act=act,
+        act=cast("Act", act),
         language=conversation.get("language") or house.get("language", "en"),
         system=conversation.get("system") or house["prompt"] + (conversation.get("tail") or ""),
         tools=tools,

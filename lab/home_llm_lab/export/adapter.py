@@ -68,7 +68,7 @@ def write_adapter(
     writer.add_string("adapter.type", "lora")
     writer.add_float32("adapter.lora.alpha", alpha)
     writer.add_string("home_llm.base.name", base.name)
-    writer.add_string("home_llm.base.fingerprint", base.fingerprint)
+    writer.add_string("home_llm.base.norms", base.norms)
     for key, text in (about or {}).items():
         writer.add_string(key, text)
     for pair in pairs:

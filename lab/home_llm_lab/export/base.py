@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gguf import GGUFReader
+from gguf import GGMLQuantizationType, GGUFReader, ReaderTensor
 
 from .errors import ExportError
 
@@ -28,7 +29,8 @@ class Base:
         heads: of the queries.
         key_heads: of the keys and values.
         shapes: of the tensors, rows first, by name.
-        fingerprint: SHA-256 in hex of the last norm, which no quant changes: the same for all quants of a base.
+        norms: SHA-256 in hex of the norms, which no quant changes: the same for all quants of a base. The server
+            compares it with that of the model that an adapter is loaded beside.
     """
 
     path: Path
@@ -38,7 +40,7 @@ class Base:
     heads: int
     key_heads: int
     shapes: dict[str, tuple[int, ...]]
-    fingerprint: str
+    norms: str
 
     def heads_of(self, tensor: str) -> int | None:
         """Return how many heads the rows of a tensor are reordered by in GGUF, or None where they are not."""
@@ -75,8 +77,16 @@ def read_base(path: Path) -> Base:
         heads=heads,
         key_heads=int(field(reader, f"{architecture}.attention.head_count_kv", heads)),
         shapes={name: tuple(int(size) for size in reversed(tensor.shape)) for name, tensor in tensors.items()},
-        fingerprint=hashlib.sha256(tensors[_NORM].data.tobytes()).hexdigest(),
+        norms=_norms(tensors),
     )
+
+
+def _norms(tensors: Mapping[str, ReaderTensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        if name.endswith("norm.weight") and tensors[name].tensor_type == GGMLQuantizationType.F32:
+            digest.update(tensors[name].data.tobytes())
+    return digest.hexdigest()
 
 
 def open_gguf(path: Path) -> GGUFReader:

@@ -1,11 +1,12 @@
 """What an adapter's file says of itself."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
 
-from gguf_writer import lora_adapter, tiny_model, write_gguf
-from home_llm.models import ModelError, read_adapter
+from gguf_writer import F16, F32, Q4_0, lora_adapter, tiny_model, write_gguf
+from home_llm.models import ModelError, check_base, read_adapter, read_gguf
 
 
 def test_facts(tmp_path: Path) -> None:
@@ -48,6 +49,28 @@ def test_what_is_no_adapter(tmp_path: Path, content: bytes | None, words: str) -
     with pytest.raises(ModelError, match=r"bad\.gguf") as error:
         read_adapter(path, "llama")
     assert words in str(error.value)
+
+
+def test_the_base_is_told_by_its_norms(tmp_path: Path) -> None:
+    """An adapter that tells its base is taken by the same norms in whatever quant, and refused by others by name."""
+    norm = ("output_norm.weight", (32,), F32)
+    rows = ("token_embd.weight", (32, 64), F16)
+    weights = {"output_norm.weight": b"abcd" * 32}
+    base, other, quant = (tmp_path / name for name in ("base.gguf", "other.gguf", "quant.gguf"))
+    base.write_bytes(write_gguf(tensors=[rows, norm], data=weights))
+    quant.write_bytes(write_gguf(tensors=[norm, ("token_embd.weight", (32, 64), Q4_0)], data=weights))
+    other.write_bytes(write_gguf(tensors=[rows, norm], data={"output_norm.weight": b"abce" * 32}))
+    path = tmp_path / "house.gguf"
+    norms = hashlib.sha256(weights["output_norm.weight"]).hexdigest()
+    path.write_bytes(lora_adapter({"home_llm.base.name": "Tiny", "home_llm.base.norms": norms}))
+    adapter = read_adapter(path, "llama")
+    for model in (base, quant):
+        check_base(adapter, model, read_gguf(model))
+    with pytest.raises(ModelError, match=r"house\.gguf is an adapter for Tiny, and other\.gguf holds other weights"):
+        check_base(adapter, other, read_gguf(other))
+    # One that tells nothing is for llama.cpp to check.
+    path.write_bytes(lora_adapter())
+    check_base(read_adapter(path, "llama"), other, read_gguf(other))
 
 
 def test_a_folder(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gguf_writer import llama_metadata, tiny_model, write_gguf
+from gguf_writer import llama_metadata, lora_adapter, tiny_model, write_gguf
 from home_llm.models import (
     EMBEDDED_NAME,
     Backoff,
@@ -334,6 +335,25 @@ def test_bad_local_files(room: Room, tmp_path: Path) -> None:
     path.write_bytes(tiny_model())
     room.memory = 10_000
     assert "Choose a smaller file or a smaller context size." in room.error(str(path))
+
+
+def test_the_project_s_own_adapter(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where its file is there, the embedded model has it and its name; the base can be had without it."""
+    room.embedded_path = tmp_path / "smol.gguf"
+    room.embedded_path.write_bytes(tiny_model())
+    monkeypatch.setattr(embedded, "EMBEDDED_SHA256", hashlib.sha256(tiny_model()).hexdigest())
+    monkeypatch.setattr(sys.modules["home_llm.models.catalogue"], "ADAPTERS", tmp_path)
+    for name in ("embedded", "home-135m", "smollm2-135m"):
+        plain = room(name)
+        assert (plain.id, plain.adapter, plain.markup) == (EMBEDDED_NAME, None, "none")
+    adapter = tmp_path / "home-135m.gguf"
+    adapter.write_bytes(lora_adapter())
+    for name in ("embedded", "Home-135M", ""):
+        tuned = room(name)
+        assert (tuned.path, tuned.id, tuned.adapter) == (room.embedded_path, "home-135m", adapter)
+        assert tuned.markup == "home"
+    base = room("smollm2-135m")
+    assert (base.path, base.id, base.adapter) == (room.embedded_path, EMBEDDED_NAME, None)
 
 
 @pytest.mark.parametrize("name", ["embedded", ""])
