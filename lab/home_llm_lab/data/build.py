@@ -34,6 +34,7 @@ class Order:
         kind: only this one, or None.
         form: the format in which rows are written.
         flat: whether each row is one conversation.
+        tools: how the tools are told: minimal, reduced, full, or None for what is usual with the format.
     """
 
     size: int
@@ -45,6 +46,7 @@ class Order:
     kind: str | None = None
     form: str = "home"
     flat: bool = False
+    tools: str | None = None
 
 
 def build(order: Order, tell: Callable[[str], None] = print) -> Stats:
@@ -60,7 +62,7 @@ def build(order: Order, tell: Callable[[str], None] = print) -> Stats:
         spoken: set[str] = set()
         with Workers(order.processes) as workers:
             for split, wanted in splits.targets(order.size).items():
-                with Writer(order.out / f"{split}.jsonl", order.form, flat=order.flat) as writer:
+                with Writer(order.out / f"{split}.jsonl", order.form, flat=order.flat, tools=order.tools) as writer:
                     for line in _lines(order, workers, Part(split, wanted, spoken), stats.tally, tell):
                         writer.write(line)
                         stats.see(line)

@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from custom_components.home_llm.tool_formats import ToolFormat
 from home_llm_lab.homes import VocabularyError
 from home_llm_lab.homes.vocabulary import load_vocabulary
 from home_llm_lab.kinds.registry import load_kinds
@@ -32,6 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--conversations", type=int, default=25, help="in one house in one moment (default: 25)")
     parser.add_argument("--kind", help="only this kind")
     parser.add_argument("--format", choices=sorted(FORMATS), default="home", help="of tools and calls (default: home)")
+    parser.add_argument("--tools", choices=[*ToolFormat], help="tool format, where it is not the usual of the format")
     parser.add_argument("--flat", action="store_true", help="one conversation a row, with messages and tools")
     parser.add_argument("--show", metavar="KIND", help="print three examples of a kind, or of all, and write nothing")
 
@@ -69,6 +71,7 @@ def _run(arguments: Namespace) -> None:
         arguments.kind,
         arguments.format,
         arguments.flat,
+        arguments.tools,
     )
     stats = build(order)
     write_about(order, stats)

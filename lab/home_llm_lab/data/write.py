@@ -15,11 +15,12 @@ from .formats import FORMATS, flat_rows
 class Writer:
     """A file of JSON lines, with the digest of what is in it."""
 
-    def __init__(self, path: Path, form: str = "home", *, flat: bool = False) -> None:
+    def __init__(self, path: Path, form: str = "home", *, flat: bool = False, tools: str | None = None) -> None:
         """Take where to write and how."""
         self.path = path
         self._form = FORMATS[form]
-        self._flat = flat
+        self._flat = flat or tools is not None or not self._form.shared
+        self._tools = tools
         self._digest = hashlib.sha256()
         self._file: IO[bytes] | None = None
 
@@ -50,7 +51,7 @@ class Writer:
         return self._digest.hexdigest()
 
     def _rows(self, line: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        if self._flat or not self._form.shared:
-            yield from flat_rows(line, self._form)
+        if self._flat:
+            yield from flat_rows(line, self._form, self._tools)
         else:
             yield line

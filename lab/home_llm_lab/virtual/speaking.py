@@ -56,7 +56,7 @@ class Speaking:
 
     def write(self, call: Call) -> str:
         """Return a call as the model writes it."""
-        made = ToolCall("", call.service, arguments(call))
+        made = ToolCall("0", call.service, arguments(call))
         return write_calls([made], CallFormat.HOME, self._known)
 
     async def perform(self, call: Call, *, area_id: str | None, language: str) -> str | None:
