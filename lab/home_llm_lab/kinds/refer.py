@@ -118,7 +118,7 @@ def refer(scene: Scene, thing: Thing) -> str | None:
     """
     makers = [(_by_name, 5), (_by_alias, 2)]
     if thing.domain not in _BY_NAME:
-        makers += [(_by_place, 4), (_by_noun, 3), (_by_part, 2)]
+        makers += [(_by_place, 4), (_by_noun, 3), (_by_part, 2), (_by_start, 3)]
     while makers:
         chosen = scene.rng.choices(makers, [weight for _, weight in makers])[0]
         makers.remove(chosen)
@@ -222,6 +222,25 @@ def _by_name(scene: Scene, thing: Thing) -> list[str]:
 
 def _by_alias(scene: Scene, thing: Thing) -> list[str]:
     return [_called(scene, alias) for alias in thing.aliases]
+
+
+def _by_start(scene: Scene, thing: Thing) -> list[str]:
+    """Return names without what they end with and nobody says: "front door" of "Front Door Lock"."""
+    silent = scene.words.book.groups.get("refer_silent", ())
+    found = []
+    for name in thing.names:
+        for end in silent:
+            if name.casefold().endswith(f" {end.casefold()}"):
+                start = name[: -len(end) - 1].rstrip(" -")
+                if words_of(start) & _openings(scene.words.book):
+                    found.append(_called(scene, start))
+    return found
+
+
+def _openings(book: Book) -> frozenset[str]:
+    """Return the words for what is opened and closed: a "front door" is one, a "kitchen" is not."""
+    keys = ("door", "window", "gate", "garage_door", "skylight")
+    return frozenset().union(*(words_of(noun) for key in keys for noun in book.groups.get(f"noun_{key}", ())))
 
 
 def _by_part(scene: Scene, thing: Thing) -> list[str]:

@@ -26,11 +26,13 @@ _PLURALS = frozenset(
     )
 )
 _PLACE = re.compile(r"\s(?:in|on|at|by|from|of|above|over|under|near|behind|beside|upstairs|downstairs|outside)\b")
+# What stands behind the noun in names: "Fairy Lights 2", "Blinds No. 3", "Spots (Kitchen)".
+_NUMBERED = re.compile(r"(?:\s+(?:no\.?\s*)?\d+|\s+\(.*\)?)+$")
 
 
 def plural(phrase: str) -> bool:
     """Return whether an English name or phrase speaks of several: "the blinds in the kitchen"."""
-    head = _PLACE.split(phrase.casefold(), maxsplit=1)[0].split()
+    head = _NUMBERED.sub("", _PLACE.split(phrase.casefold(), maxsplit=1)[0]).split()
     return bool(head) and head[-1] in _PLURALS
 
 

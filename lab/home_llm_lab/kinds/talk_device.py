@@ -145,6 +145,10 @@ def climate(scene: Scene, thing: Thing) -> Iterator[Question]:
     yield Question("talk_ask_on", fact, yes=on, values=state, weight=1.5)
     yield Question("talk_ask_off", fact, yes=not on, values=state, weight=0.7)
     yield Question("talk_ask_mode", fact, values=state, weight=1.5)
+    if thing.state in ("heat", "off"):
+        yield Question("talk_ask_heating", fact, yes=thing.state == "heat", values=state, weight=0.7)
+    if thing.state in ("cool", "off"):
+        yield Question("talk_ask_cooling", fact, yes=thing.state == "cool", values=state, weight=0.7)
     target = thing.attributes.get("temperature")
     if isinstance(target, (int, float)):
         yield Question("talk_ask_target", "talk_set_to_degrees", values={"value": number(target)}, weight=4)
@@ -175,8 +179,10 @@ def media_player(scene: Scene, thing: Thing) -> Iterator[Question]:
     on = thing.state not in PLAYER_OFF
     playing = thing.state in ("playing", "buffering")
     state = {"state": state_word(scene, thing.state)}
-    yield Question("talk_ask_on", yes=on, values=state, weight=2)
-    yield Question("talk_ask_off", yes=not on, values=state)
+    if thing.state != "idle":
+        # What idles is on to some, and off to others.
+        yield Question("talk_ask_on", yes=on, values=state, weight=2)
+        yield Question("talk_ask_off", yes=not on, values=state)
     yield Question("talk_ask_state", values=state)
     yield Question("talk_ask_is_playing", yes=playing, values=state)
     if thing.state in ("paused", "playing"):

@@ -9,7 +9,17 @@ from home_llm_lab.example import Example
 from home_llm_lab.house import ON_OFF_DOMAINS, Thing
 from home_llm_lab.kinds.refer import refer_group, words_of
 from home_llm_lab.kinds.registry import Scene, kind
-from home_llm_lab.kinds.talk_common import MAX_LISTED, PLAYER_OFF, UNKNOWN, grammar, listed, state_word, tells, the
+from home_llm_lab.kinds.talk_common import (
+    MAX_LISTED,
+    PLAYER_OFF,
+    UNKNOWN,
+    grammar,
+    in_place,
+    listed,
+    state_word,
+    tells,
+    the,
+)
 
 _DOORS = {"binary_sensor": ("door", "garage_door"), "cover": ("door", "garage", "gate")}
 _WINDOWS = {"binary_sensor": ("window",), "cover": ("window",)}
@@ -36,7 +46,7 @@ def in_state(thing: Thing) -> bool:
     if thing.domain == "lock":
         return thing.state not in ("locked", "locking")
     if thing.domain == "media_player":
-        return thing.state not in PLAYER_OFF
+        return thing.state not in PLAYER_OFF | {"idle"}
     if thing.domain == "climate":
         return thing.state != "off"
     return thing.state == "on"
@@ -115,7 +125,17 @@ def sort_of(scene: Scene, target: str, words: Sequence[str]) -> Sort | None:
 
 def names_of(scene: Scene, things: Sequence[Thing]) -> str:
     """Return a list of devices with articles."""
-    return listed(scene, [the(scene, thing) for thing in things])
+    names = [thing.name.casefold() for thing in things]
+    return listed(
+        scene,
+        [
+            # Of two with one name the room is told.
+            f"{the(scene, thing)} {in_place(scene, thing.area_id)}"
+            if thing.area_id is not None and names.count(thing.name.casefold()) > 1
+            else the(scene, thing)
+            for thing in things
+        ],
+    )
 
 
 def are(scene: Scene, things: Sequence[Thing], nouns: dict[str, str], state: str) -> str:
