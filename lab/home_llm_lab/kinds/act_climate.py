@@ -66,14 +66,14 @@ def _degrees(scene: Scene) -> float:
     return scene.rng.choice(_CELSIUS if scene.house.metric else _FAHRENHEIT)
 
 
-@order("temperature", 4)
+@order("temperature", 4.5, together=4)
 def temperature(scene: Scene) -> Order | None:
     """Set a thermostat."""
     degrees = _degrees(scene)
     return _set(scene, one(scene, able(scene, "climate.set_temperature", _takes(degrees))), degrees)
 
 
-@order("area_temperature", 0.8)
+@order("area_temperature", 3.7, together=0.8)
 def area_temperature(scene: Scene) -> Order | None:
     """Set the thermostats of a place."""
     degrees = _degrees(scene)
@@ -85,7 +85,7 @@ def area_temperature(scene: Scene) -> Order | None:
     return None
 
 
-@order("temperature_step", 2.5)
+@order("temperature_step", 3.3, together=2.5)
 def temperature_step(scene: Scene) -> Order | None:
     """Make a room warmer or colder, by the temperature that its thermostat has in the prompt."""
     rng = scene.rng
@@ -126,7 +126,7 @@ def _plain(value: float) -> float:
     return int(value) if value == int(value) else value
 
 
-@order("climate_mode", 2.5)
+@order("climate_mode", 3, together=2.5)
 def climate_mode(scene: Scene) -> Order | None:
     """Set the mode of heating or cooling, off included."""
     subject = one(scene, able(scene, "climate.set_hvac_mode", lambda thing: bool(thing.attributes.get("hvac_modes"))))
@@ -163,7 +163,7 @@ def _on_mode(thing: Thing) -> str | None:
     return wanted if wanted in modes else None
 
 
-@order("area_climate_off", 0.7, together=0.2)
+@order("area_climate_off", 2.7, together=0.2)
 def area_climate_off(scene: Scene) -> Order | None:
     """Turn the heating or the cooling of a place off."""
     kinds = scene.rng.choice((("area",), ("floor",), ("all",), ("all",)))
@@ -203,19 +203,19 @@ def _choose(
     )
 
 
-@order("climate_preset", 1)
+@order("climate_preset", 2.5, together=1)
 def climate_preset(scene: Scene) -> Order | None:
     """Set the preset of heating or cooling."""
     return _choose(scene, "climate.set_preset_mode", "preset_mode", "preset_modes", "preset_mode", but=("none",))
 
 
-@order("climate_fan", 0.8, together=0.3)
+@order("climate_fan", 3, together=0.3)
 def climate_fan(scene: Scene) -> Order | None:
     """Set the fan of an air conditioner."""
     return _choose(scene, "climate.set_fan_mode", "fan_mode", "fan_modes", "fan_mode")
 
 
-@order("water_temperature", 0.6, together=0.3)
+@order("water_temperature", 3, together=0.3)
 def water_temperature(scene: Scene) -> Order | None:
     """Set the temperature of the hot water."""
     degrees = scene.rng.choice(
@@ -225,14 +225,14 @@ def water_temperature(scene: Scene) -> Order | None:
     return _set(scene, subject, degrees, "water_heater.set_temperature")
 
 
-@order("water_mode", 0.4, together=0.2)
+@order("water_mode", 2.4, together=0.2)
 def water_mode(scene: Scene) -> Order | None:
     """Set the mode of a water heater."""
     service = "water_heater.set_operation_mode"
     return _choose(scene, service, "operation_mode", "operation_list", "state", but=("off",))
 
 
-@order("water_heater", 0.8, together=0.4)
+@order("water_heater", 4, together=0.4)
 def water_heater(scene: Scene) -> Order | None:
     """Turn a water heater on or off."""
     which = scene.rng.choice(("on", "off"))
@@ -251,7 +251,7 @@ def water_heater(scene: Scene) -> Order | None:
     return on(scene, subject, groups, Call(f"water_heater.turn_{which}"), effect)
 
 
-@order("humidity", 1)
+@order("humidity", 4, together=1)
 def humidity(scene: Scene) -> Order | None:
     """Set the humidity that a humidifier or a dehumidifier is to reach."""
     percent = scene.rng.choice((35, 40, 42, 45, 48, 50, 52, 55, 58, 60, 65))
@@ -276,13 +276,13 @@ def humidity(scene: Scene) -> Order | None:
     )
 
 
-@order("humidifier_mode", 0.5, together=0.2)
+@order("humidifier_mode", 3.2, together=0.2)
 def humidifier_mode(scene: Scene) -> Order | None:
     """Set the mode of a humidifier."""
     return _choose(scene, "humidifier.set_mode", "mode", "available_modes", "mode")
 
 
-@order("climate_need", 1, together=0)
+@order("climate_need", 1.5, together=0)
 def climate_need(scene: Scene) -> Order | None:
     """Understand that it is too cold or too warm, where the room has one thermostat that can help."""
     up = scene.rng.random() < 0.5

@@ -70,19 +70,19 @@ def _open_close(scene: Scene, *, group: bool = False) -> Order | None:
     return on(scene, subject, groups, Call(service), lambda thing: moved(thing, position), clause=f"did_{which}")
 
 
-@order("cover", 6)
+@order("cover", 8, together=6)
 def cover(scene: Scene) -> Order | None:
     """Open or close a cover."""
     return _open_close(scene)
 
 
-@order("area_cover", 2.5)
+@order("area_cover", 3.7, together=2.5)
 def area_cover(scene: Scene) -> Order | None:
     """Open or close the covers of a place."""
     return _open_close(scene, group=True)
 
 
-@order("cover_stop", 0.7, together=0.2)
+@order("cover_stop", 0.91, together=0.2)
 def cover_stop(scene: Scene) -> Order | None:
     """Stop a cover."""
     subject = one(scene, able(scene, "cover.stop_cover"))
@@ -116,19 +116,19 @@ def _at(scene: Scene, subject: Subject, percent: int, groups: list[str], said: s
     return on(scene, subject, groups, call, effect, clause="did_position", values=values, told=told)
 
 
-@order("cover_position", 2.5)
+@order("cover_position", 3, together=2.5)
 def cover_position(scene: Scene) -> Order | None:
     """Move a cover to a position."""
     return _position(scene)
 
 
-@order("area_cover_position", 0.8)
+@order("area_cover_position", 1.4, together=0.8)
 def area_cover_position(scene: Scene) -> Order | None:
     """Move the covers of a place to a position."""
     return _position(scene, group=True)
 
 
-@order("cover_tilt", 1, together=0.3)
+@order("cover_tilt", 6.4, together=0.3)
 def cover_tilt(scene: Scene) -> Order | None:
     """Open, close or tilt the slats of a blind."""
     which = scene.rng.choice(("open", "close", "set", "set"))

@@ -14,7 +14,7 @@ from home_llm_lab.kinds.registry import Scene
 _NAMED = {"act_fan_low": 33, "act_fan_medium": 66, "act_fan_high": 100}
 
 
-@order("fan_speed", 2)
+@order("fan_speed", 3.8, together=2)
 def fan_speed(scene: Scene) -> Order | None:
     """Set the speed of a fan, or of the fans of a place."""
     rng = scene.rng
@@ -37,7 +37,7 @@ def fan_speed(scene: Scene) -> Order | None:
     )
 
 
-@order("fan_step", 1.5)
+@order("fan_step", 6.4, together=1.5)
 def fan_step(scene: Scene) -> Order | None:
     """Make a fan faster or slower, which runs and has room for it."""
     up = scene.rng.random() < 0.5
@@ -56,7 +56,7 @@ def fan_step(scene: Scene) -> Order | None:
     return on(scene, subject, [f"act_fan_{name}"], Call(service), effect, clause=f"did_{name}")
 
 
-@order("fan_swing", 1, together=0.4)
+@order("fan_swing", 4.5, together=0.4)
 def fan_swing(scene: Scene) -> Order | None:
     """Let a fan swing, or not."""
     swing = scene.rng.random() < 0.6
@@ -70,7 +70,7 @@ def fan_swing(scene: Scene) -> Order | None:
     )
 
 
-@order("fan_direction", 0.6, together=0.3)
+@order("fan_direction", 3.2, together=0.3)
 def fan_direction(scene: Scene) -> Order | None:
     """Let a fan turn forward or in reverse."""
     direction = scene.rng.choice(("forward", "reverse"))
@@ -84,7 +84,7 @@ def fan_direction(scene: Scene) -> Order | None:
     )
 
 
-@order("fan_preset", 0.8, together=0.4)
+@order("fan_preset", 2.7, together=0.4)
 def fan_preset(scene: Scene) -> Order | None:
     """Set the preset of a fan."""
     subject = one(scene, able(scene, "fan.set_preset_mode", lambda thing: bool(thing.attributes.get("preset_modes"))))

@@ -13,7 +13,7 @@ from home_llm_lab.kinds.registry import Scene
 _ARMED = {"alarm_arm_home": "armed_home", "alarm_arm_away": "armed_away", "alarm_arm_night": "armed_night"}
 
 
-@order("lock", 4)
+@order("lock", 12, together=4)
 def lock(scene: Scene) -> Order | None:
     """Lock or unlock a door."""
     which = scene.rng.choice(("lock", "lock", "unlock"))
@@ -22,25 +22,25 @@ def lock(scene: Scene) -> Order | None:
     return on(scene, one(scene, things), [f"act_{which}"], call, lambda _: change)
 
 
-@order("lock_latch", 0.4, together=0.1)
+@order("lock_latch", 1.6, together=0.1)
 def lock_latch(scene: Scene) -> Order | None:
     """Open the latch of a door."""
     subject = one(scene, able(scene, "lock.open"))
     return on(scene, subject, ["act_latch"], Call("lock.open"), lambda _: {"state": "open"}, clause="did_latch")
 
 
-@order("lock_all", 1.5, together=0.5)
+@order("lock_all", 3, together=0.5)
 def lock_all(scene: Scene) -> Order | None:
     """Lock all doors, of a floor or of a room."""
     kinds = scene.rng.choices((("all",), ("floor",), ("area",)), (0.7, 0.15, 0.15))[0]
-    subject = group_of(scene, LOCKS, "lock.lock", kinds=kinds, least=2)
+    subject = group_of(scene, LOCKS, "lock.lock", kinds=kinds, least=1 if kinds == ("all",) else 2)
     if subject is None:
         return None
     groups = ["act_lock"] if subject.target != "all" or scene.rng.random() < 0.5 else ["act_lock_all"]
     return on(scene, subject, groups, Call("lock.lock"), lambda _: {"state": "locked"})
 
 
-@order("alarm", 2)
+@order("alarm", 7.1, together=2)
 def alarm(scene: Scene) -> Order | None:
     """Arm or disarm the alarm."""
     which = scene.rng.choice((*_ARMED, "alarm_arm_away", "alarm_disarm"))
@@ -49,7 +49,7 @@ def alarm(scene: Scene) -> Order | None:
     return on(scene, subject, [f"act_{which}"], Call(f"alarm_control_panel.{which}"), lambda _: change)
 
 
-@order("valve", 1, together=0.4)
+@order("valve", 4.8, together=0.4)
 def valve(scene: Scene) -> Order | None:
     """Open or close a valve."""
     which = scene.rng.choice(("open", "close"))
@@ -60,7 +60,7 @@ def valve(scene: Scene) -> Order | None:
     return on(scene, subject, groups, call, lambda thing: moved(thing, position), clause=f"did_{which}")
 
 
-@order("valve_position", 0.4, together=0.2)
+@order("valve_position", 1.6, together=0.2)
 def valve_position(scene: Scene) -> Order | None:
     """Move a valve to a position."""
     percent = scene.rng.choice((10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90))

@@ -182,49 +182,49 @@ def _white(scene: Scene, find: Callable[[Callable[[Thing], bool]], Subject | Non
     )
 
 
-@order("brightness", 6)
+@order("brightness", 7, together=6)
 def brightness(scene: Scene) -> Order | None:
     """Set the brightness of a lamp."""
     return _brightness(scene, _lamp(scene, dimmable))
 
 
-@order("area_brightness", 3)
+@order("area_brightness", 3.5, together=3)
 def area_brightness(scene: Scene) -> Order | None:
     """Set the brightness of the lamps of a place."""
     return _brightness(scene, _lamps(scene, dimmable))
 
 
-@order("brightness_step", 2.5)
+@order("brightness_step", 3.1, together=2.5)
 def brightness_step(scene: Scene) -> Order | None:
     """Make a lamp brighter or darker."""
     return _step(scene, lambda test: _lamp(scene, test))
 
 
-@order("area_brightness_step", 1.5)
+@order("area_brightness_step", 2.9, together=1.5)
 def area_brightness_step(scene: Scene) -> Order | None:
     """Make the lamps of a place brighter or darker."""
     return _step(scene, lambda test: _lamps(scene, test))
 
 
-@order("color", 2.5)
+@order("color", 3, together=2.5)
 def color(scene: Scene) -> Order | None:
     """Give a lamp a colour."""
     return _color(scene, _lamp(scene, colored))
 
 
-@order("area_color", 1)
+@order("area_color", 0.96, together=1)
 def area_color(scene: Scene) -> Order | None:
     """Give the lamps of a place a colour."""
     return _color(scene, _lamps(scene, colored))
 
 
-@order("white", 1.5)
+@order("white", 1.5, together=1.5)
 def white(scene: Scene) -> Order | None:
     """Make the white of a lamp warm or cold."""
     return _white(scene, lambda test: _lamp(scene, test))
 
 
-@order("area_white", 0.7)
+@order("area_white", 0.76, together=0.7)
 def area_white(scene: Scene) -> Order | None:
     """Make the white of the lamps of a place warm or cold."""
     return _white(scene, lambda test: _lamps(scene, test))

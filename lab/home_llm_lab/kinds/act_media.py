@@ -45,7 +45,7 @@ _PLAYING: dict[str, tuple[str, Callable[[Thing], Change], frozenset[str]]] = {
 }
 
 
-@order("media_play", 3.5)
+@order("media_play", 9.4, together=3.5)
 def media_play(scene: Scene) -> Order | None:
     """Play, pause, stop or skip on a player."""
     which = scene.rng.choice(("pause", "pause", "play", "stop", "next", "next", "previous"))
@@ -55,7 +55,7 @@ def media_play(scene: Scene) -> Order | None:
     return on(scene, subject, [f"act_media_{which}"], Call(f"media_player.{service}"), effect, clause=clause)
 
 
-@order("media_playing", 2.5)
+@order("media_playing", 9.6, together=2.5)
 def media_playing(scene: Scene) -> Order | None:
     """Pause, stop, skip or resume what is playing, without saying where: only one player plays."""
     which = scene.rng.choice(("pause", "pause", "stop", "next", "next", "previous", "play"))
@@ -80,7 +80,7 @@ def media_playing(scene: Scene) -> Order | None:
     )
 
 
-@order("area_media", 1, together=0.4)
+@order("area_media", 1.6, together=0.4)
 def area_media(scene: Scene) -> Order | None:
     """Pause or stop all players of a place, or set their volume."""
     kinds = scene.rng.choice((("area",), ("floor",), ("all",)))
@@ -114,13 +114,13 @@ def _volume(scene: Scene, subject: Subject | None) -> Order | None:
     )
 
 
-@order("volume", 2.5)
+@order("volume", 4.3, together=2.5)
 def volume(scene: Scene) -> Order | None:
     """Set the volume of a player."""
     return _volume(scene, _player(scene, "media_player.volume_set", lambda thing: thing.state not in _OFF))
 
 
-@order("volume_step", 2)
+@order("volume_step", 4.3, together=2)
 def volume_step(scene: Scene) -> Order | None:
     """Make a player louder or quieter, the one that plays where none is named."""
     up = scene.rng.random() < 0.5
@@ -148,7 +148,7 @@ def volume_step(scene: Scene) -> Order | None:
     return on(scene, _player(scene, service, has_room), [f"act_{name}"], Call(service), effect, clause=f"did_{name}")
 
 
-@order("mute", 1.5)
+@order("mute", 2.4, together=1.5)
 def mute(scene: Scene) -> Order | None:
     """Mute a player, or not any more."""
     muted = scene.rng.random() < 0.65
@@ -158,7 +158,7 @@ def mute(scene: Scene) -> Order | None:
     return on(scene, subject, [f"act_{name}"], call, lambda _: {"is_volume_muted": muted}, clause=f"did_{name}")
 
 
-@order("source", 1.5)
+@order("source", 4.5, together=1.5)
 def source(scene: Scene) -> Order | None:
     """Select the source of a player."""
     service = "media_player.select_source"

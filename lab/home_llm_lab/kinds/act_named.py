@@ -21,25 +21,25 @@ def _use(scene: Scene, services: Sequence[str], group: str) -> Order | None:
     return on(scene, one(scene, [thing]), [group], Call(service), lambda _: used, clause=f"did_{group[4:]}")
 
 
-@order("scene", 2.5)
+@order("scene", 6, together=2.5)
 def scene_on(scene: Scene) -> Order | None:
     """Activate a scene."""
     return _use(scene, ("scene.turn_on",), "act_scene")
 
 
-@order("script", 2)
+@order("script", 6, together=2)
 def script(scene: Scene) -> Order | None:
     """Run a script."""
     return _use(scene, ("script.turn_on",), "act_script")
 
 
-@order("button", 1.2)
+@order("button", 4.8, together=1.2)
 def button(scene: Scene) -> Order | None:
     """Press a button."""
     return _use(scene, ("button.press", "input_button.press"), "act_button")
 
 
-@order("number", 1)
+@order("number", 5.2, together=1)
 def set_number(scene: Scene) -> Order | None:
     """Set a number."""
     things = [*able(scene, "number.set_value"), *able(scene, "input_number.set_value")]
@@ -79,7 +79,7 @@ def _said(scene: Scene, thing: Thing, value: float) -> str:
     return say_number(scene, group, value) if group and scene.rng.random() < 0.6 else said
 
 
-@order("select", 1)
+@order("select", 5.2, together=1)
 def select(scene: Scene) -> Order | None:
     """Choose an option."""
     things = [*able(scene, "select.select_option"), *able(scene, "input_select.select_option")]

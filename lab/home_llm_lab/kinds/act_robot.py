@@ -11,13 +11,13 @@ _VACUUM = {"start": "cleaning", "pause": "paused", "return_to_base": "returning"
 _MOWER = {"start_mowing": "mowing", "pause": "paused", "dock": "returning"}
 
 
-@order("vacuum", 2.5)
+@order("vacuum", 9.6, together=2.5)
 def vacuum(scene: Scene) -> Order | None:
     """Start, pause or send home a vacuum cleaner; the only one may be meant by its work."""
     return _robot(scene, "vacuum", _VACUUM)
 
 
-@order("mower", 1.2, together=0.6)
+@order("mower", 5.6, together=0.6)
 def mower(scene: Scene) -> Order | None:
     """Start, pause or send home a lawn mower; the only one may be meant by its work."""
     return _robot(scene, "lawn_mower", _MOWER)
