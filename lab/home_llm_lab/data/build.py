@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import splits
 from .errors import DataError
 from .making import Tally
-from .stats import Stats
+from .stats import Stats, names_in
 from .work import Workers
 from .write import Writer
 
@@ -59,11 +59,11 @@ def build(order: Order, tell: Callable[[str], None] = print) -> Stats:
     started = time.monotonic()
     try:
         order.out.mkdir(parents=True, exist_ok=True)
-        spoken: set[str] = set()
+        tested = Tested()
         with Workers(order.processes) as workers:
             for split, wanted in splits.targets(order.size).items():
                 with Writer(order.out / f"{split}.jsonl", order.form, flat=order.flat, tools=order.tools) as writer:
-                    for line in _lines(order, workers, Part(split, wanted, spoken), stats.tally, tell):
+                    for line in _lines(order, workers, Part(split, wanted, tested), stats.tally, tell):
                         writer.write(line)
                         stats.see(line)
                 stats.digests[split] = writer.digest
@@ -74,12 +74,20 @@ def build(order: Order, tell: Callable[[str], None] = print) -> Stats:
 
 
 @dataclass(frozen=True, slots=True)
+class Tested:
+    """What the tests have, and nothing else may: what is said in them, and names of devices."""
+
+    wordings: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """A split: its name, how many examples it has, and what is said in the tests."""
+    """A split: its name, how many examples it has, and what the tests have."""
 
     split: str
     wanted: int
-    spoken: set[str]
+    tested: Tested
 
 
 def _lines(
@@ -96,7 +104,7 @@ def _lines(
             houses += 1
             tally.add(made.tally)
             for whole in made.lines:
-                line = _fresh(whole, split, part.spoken, wanted - done)
+                line = _fresh(whole, split, part.tested, wanted - done)
                 if line["conversations"]:
                     done += len(line["conversations"])
                     yield line
@@ -112,17 +120,18 @@ def _lines(
         made_all.close()
 
 
-def _fresh(line: Mapping[str, Any], split: str, spoken: set[str], most: int) -> dict[str, Any]:
-    """Return a line without what is said in the tests, where it is not for tests."""
-    kept: list[Mapping[str, Any]] = []
-    for conversation in line["conversations"]:
-        words = _wording(conversation)
-        if split == "test":
-            spoken.add(words)
-        elif words in spoken:
-            continue
-        kept.append(conversation)
-    return {**line, "conversations": kept[:most]}
+def _fresh(line: Mapping[str, Any], split: str, tested: Tested, most: int) -> dict[str, Any]:
+    """Return a line without what is said in the tests, where it is not for tests; nothing of it if it has their names."""
+    conversations: Sequence[Mapping[str, Any]] = line["conversations"]
+    names = names_in(line["prompt"])
+    if split == "test":
+        tested.names.update(names)
+        tested.wordings.update(map(_wording, conversations))
+    elif tested.names & names:
+        conversations = ()
+    else:
+        conversations = [item for item in conversations if _wording(item) not in tested.wordings]
+    return {**line, "conversations": list(conversations[:most])}
 
 
 def _wording(conversation: Mapping[str, Any]) -> str:

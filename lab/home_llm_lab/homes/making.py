@@ -19,6 +19,8 @@ from .vocabulary import Vocabulary, load_vocabulary
 LARGEST = 150
 _HIDDEN = 0.08
 _ALIASED = 0.25
+# How often the name of a thing has the room in it where its area does not tell.
+_TOLD = 0.9
 # What is called after nothing in its room, with the list that its names stand in.
 _LISTED = {"scene": "scenes", "script": "scripts", "todo": "lists", "timer": "timers", "input_boolean": "booleans",
            "button": "buttons", "input_button": "buttons", "person": "people"}  # fmt: skip
@@ -70,6 +72,8 @@ class _Builder:
         self.metric = language != "en" or rng.random() < 0.8
         self.namer = Namer(self.words, rng, held_out)
         self.maker = Maker(rng, self.words, self.metric)
+        # How often nobody said in which area a thing is.
+        self.forgotten = rng.choices((0.01, 0.12, 0.5), (0.7, 0.22, 0.08))[0]
         self.areas: list[Area] = []
         self.things: list[Thing] = []
 
@@ -171,6 +175,8 @@ class _Builder:
     def _add(self, kind: str, room: _Room) -> bool:
         """Add a thing, unless no name is left for it."""
         rng, domain = self.rng, DOMAINS[kind]
+        if room.area_id and rng.random() < self.forgotten:
+            room = _Room(room.kind, None, room.name)
         named = self._name(kind, room)
         if named is None:
             return False
@@ -206,7 +212,9 @@ class _Builder:
             return (listed, {}) if listed else None
         if kind == "sun":
             return str((self.words.list("things", "sun") or ["Sun"])[0]), {}
-        return self.namer.name(kind, room.area_id, room.name), {}
+        # Where no area is given, the name tells the room.
+        placed = _TOLD if room.kind and room.area_id is None else None
+        return self.namer.name(kind, room.area_id, room.name, placed=placed), {}
 
     def _unused(self, taken: set[str], group: str, kind: str) -> str:
         """Return a name of a floor or a room that is not taken."""

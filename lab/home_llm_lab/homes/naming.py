@@ -36,11 +36,18 @@ class Namer:
         self.placed = self.rng.choice((0.15, 0.5, 0.5, 0.85))
         self.lower = self.rng.random() < 0.08
 
-    def name(self, kind: str, area_id: str | None, room: str | None) -> str:
-        """Return a name for a thing that nothing else in its area has."""
+    def name(self, kind: str, area_id: str | None, room: str | None, *, placed: float | None = None) -> str:
+        """Return a name for a thing that nothing else in its area has.
+
+        Args:
+            kind: of the thing.
+            area_id: where it is.
+            room: what its name may tell.
+            placed: how often it does, where that is no habit of the house.
+        """
         name = ""
         for attempt in range(_TRIES):
-            name = self._cased(self._draw(kind, room, numbered=attempt > _TRIES // 2))
+            name = self._cased(self._draw(kind, room, placed, numbered=attempt > _TRIES // 2))
             if self._mine(name) and self._free(name, area_id):
                 break
         else:
@@ -110,7 +117,7 @@ class Namer:
         self._ids.add(entity_id)
         return entity_id
 
-    def _draw(self, kind: str, room: str | None, *, numbered: bool = False) -> str:
+    def _draw(self, kind: str, room: str | None, placed: float | None = None, *, numbered: bool = False) -> str:
         rng, words = self.rng, self.words
         self._unseen = False
         chance = rng.random()
@@ -128,7 +135,12 @@ class Namer:
         if styled and chance < 0.1:
             template = self._pick("described")
             return template.format(thing=thing, thing_lower=thing[:1].lower() + thing[1:])
-        if styled and room and rng.random() < self.placed and room.casefold() not in thing.casefold():
+        if (
+            styled
+            and room
+            and rng.random() < (self.placed if placed is None else placed)
+            and room.casefold() not in thing.casefold()
+        ):
             return self._place(thing, room)
         return thing
 
