@@ -5,34 +5,8 @@ from __future__ import annotations
 from .lexicon import load_lexicon
 
 # What adjectives end in: others behind a noun, as in Pokój dzieci, say whose it is and stay.
-_ADJECTIVES = tuple(
-    [
-        "na",
-        "wa",
-        "ska",
-        "cka",
-        "ca",
-        "ła",
-        "ża",
-        "czna",
-        "ny",
-        "wy",
-        "ski",
-        "cki",
-        "cy",
-        "ły",
-        "ży",
-        "czy",
-        "szy",
-        "ne",
-        "we",
-        "skie",
-        "ckie",
-        "ce",
-        "łe",
-        "że",
-    ]
-)
+_ADJECTIVE_ENDINGS = "na wa ska cka ca ła ża ny wy ski cki cy ły ży czy szy ne we skie ckie ce łe że"
+_ADJECTIVES = tuple(_ADJECTIVE_ENDINGS.split())
 
 
 class Polish:
