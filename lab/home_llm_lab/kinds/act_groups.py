@@ -48,7 +48,7 @@ SPEAKERS = Category("speaker", "media_player", frozenset({"speaker"}))
 TVS = Category("tv", "media_player", frozenset({"tv"}))
 PLAYERS = Category("player", "media_player")
 LOCKS = Category("lock", "lock")
-HEATING = Category("thermostat", "climate", frozenset({"thermostat", "radiator"}))
+HEATING = Category("heating_device", "climate", frozenset({"thermostat", "radiator"}))
 COOLING = Category("air_conditioner", "climate", frozenset({"air_conditioner"}))
 HUMIDIFIERS = Category("humidifier", "humidifier", frozenset({"humidifier"}))
 
