@@ -15,6 +15,7 @@ from home_llm_lab.kinds.talk_ask import room_lights
 from home_llm_lab.kinds.talk_common import answered, bare, grammar, listed, state_word, talk, the, turn
 from home_llm_lab.kinds.talk_deeds import OPPOSITE, deed, doable, done, is_so, it, said_fully, some_deed
 from home_llm_lab.kinds.talk_device import ASKED
+from home_llm_lab.kinds.talk_places import nouns_for
 from home_llm_lab.kinds.talk_refuse import exists, no_such
 
 
@@ -354,7 +355,7 @@ def follow_list(scene: Scene) -> Example | None:
         or made is None
     ):
         return None
-    said = scene.words.say("talk_which_on", place=place, noun="light", nouns="lights")
+    said = scene.words.say("talk_which_on", place=place, **nouns_for(scene, "light"))
     names = listed(scene, [the(scene, thing) for thing in lit])
     state = state_word(scene, "on")
     if len(lit) == 1:
