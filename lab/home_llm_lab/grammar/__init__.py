@@ -12,6 +12,7 @@ from the plain value of the slot, so that whoever fills slots needs to know noth
     all    all of them: alle Lampen, toutes les lampes, wszystkie lampy
     is     the verb that agrees with it: ist or sind, est or sont, está or están, jest or są
     which  the question word that agrees with it: welche, quelles, qué, które
+    whichacc  the same of an object: welchen, którą
     shall  German sollen as it agrees with it
     end    the ending of a participle that agrees with it: allumé{name_end}, encendid{name_end}, włączon{name_end}
 
@@ -33,7 +34,7 @@ from .romance import French, Spanish
 
 __all__ = ["FORMS", "bases", "fill_forms", "form_of", "in_form"]
 
-FORMS = ("the", "acc", "dat", "of", "to", "in", "all", "is", "end", "which", "shall")
+FORMS = ("the", "acc", "dat", "of", "to", "in", "all", "is", "end", "which", "whichacc", "shall")
 
 # By language and gender; p is a plural, q a feminine one. What is not known counts as m.
 _IS = {
@@ -59,8 +60,17 @@ _WHICH = {
     "fr": {"m": "quel", "f": "quelle", "p": "quels", "q": "quelles"},
     "pl": {"m": "który", "f": "która", "n": "które", "p": "które"},
 }
+_WHICH_ACC = {
+    **_WHICH,
+    "de": {"m": "welchen", "f": "welche", "n": "welches", "p": "welche"},
+    "pl": {"m": "który", "f": "którą", "n": "które", "p": "które"},
+}
 _SHALL = {"de": {"p": "sollen", "": "soll"}}
-_TABLES = {"is": _IS, "end": _ENDINGS, "which": _WHICH, "shall": _SHALL}
+_TABLES = {"is": _IS, "end": _ENDINGS, "which": _WHICH, "whichacc": _WHICH_ACC, "shall": _SHALL}
+_AND = {"de": " und ", "es": " y ", "fr": " et ", "pl": " i "}
+_COMMON = frozenset(
+    ("alle", "sämtliche", "wirklich", "die", "tous", "toutes", "absolument", "todos", "todas", "wszystkie")
+)
 _AGREES = re.compile(r"(\w+)_for_(\w+)")
 _STAR = "*"
 
@@ -105,11 +115,25 @@ def bases(slot: str) -> frozenset[str]:
 def in_form(language: str, form: str, text: str) -> str:
     """Return a noun phrase in a form, or what agrees with it; what the language does not have of it stays plain."""
     grammar = _grammar(language)
+    parts = _parts(language, text)
+    if len(parts) > 1:
+        if form in _TABLES:
+            return _by_gender(_TABLES[form], language, "p")
+        said = [in_form(language, form, part) for part in parts]
+        return f"{', '.join(said[:-1])}{_AND[language]}{said[-1]}"
     if form in _TABLES:
         return _by_gender(_TABLES[form], language, grammar.gender(text))
     if form == "all":
         return f"{_by_gender(_ALL, language, grammar.gender(text))}{text}"
     return grammar.form(form, text)
+
+
+def _parts(language: str, text: str) -> list[str]:
+    """Return what an enumeration consists of; what all of them have in common stands before it and keeps it whole."""
+    first, _, last = text.rpartition(_AND.get(language, "\n"))
+    if not first or text.split()[0].casefold() in _COMMON:
+        return [text]
+    return [*first.split(", "), last]
 
 
 def fill_forms(language: str, wanted: Iterable[str], values: Mapping[str, str]) -> dict[str, str]:

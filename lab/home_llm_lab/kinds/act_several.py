@@ -30,6 +30,7 @@ from home_llm_lab.kinds.act_numbers import say_number
 from home_llm_lab.kinds.act_switch import switched
 from home_llm_lab.kinds.refer import refer_group
 from home_llm_lab.kinds.registry import Scene, kind
+from home_llm_lab.phrases.template import TemplateError
 
 
 def _some_order(scene: Scene, names: Sequence[str]) -> Order | None:
@@ -108,11 +109,11 @@ def _listed(scene: Scene, names: Sequence[str]) -> str:
 
 
 def _alike(scene: Scene, things: Sequence[Thing], count: int) -> list[Subject]:
-    found = []
+    found: list[Subject] = []
     for thing in things:
         if len(found) == count:
             break
-        subject = one(scene, [thing])
+        subject = one(scene, [thing], apart=False)
         if subject is not None:
             found.append(subject)
     return found
@@ -141,7 +142,7 @@ def _alike_covers(scene: Scene, count: int) -> list[Order]:
     which = scene.rng.choice(("open", "close"))
     position = 100 if which == "open" else 0
     things = [thing for thing in able(scene, f"cover.{which}_cover") if not is_door(thing) and thing.kind != "awning"]
-    found = []
+    found: list[Order] = []
     for subject in _alike(scene, things, count):
         groups = word_groups(subject.things[0], which)
         call = Call(f"cover.{which}_cover")
@@ -153,7 +154,7 @@ def _alike_covers(scene: Scene, count: int) -> list[Order]:
 
 def _alike_locks(scene: Scene, count: int) -> list[Order]:
     which = scene.rng.choice(("lock", "lock", "lock", "unlock"))
-    found = []
+    found: list[Order] = []
     for subject in _alike(scene, able(scene, f"lock.{which}"), count):
         made = on(scene, subject, (f"act_{which}",), Call(f"lock.{which}"), lambda _: {"state": f"{which}ed"})
         if made is not None:
@@ -163,7 +164,7 @@ def _alike_locks(scene: Scene, count: int) -> list[Order]:
 
 def _alike_brightness(scene: Scene, count: int) -> list[Order]:
     percent = scene.rng.choice((10, 20, 25, 30, 40, 50, 60, 70, 75, 80, 90, 100))
-    found = []
+    found: list[Order] = []
     said = say_number(scene, "percent", percent)
     for subject in _alike(scene, able(scene, "light.turn_on", dimmable), count):
         made = on(
@@ -225,6 +226,8 @@ def opposite(scene: Scene) -> Example | None:
 def _said(scene: Scene, group: str, values: dict[str, str]) -> str:
     free = f"{group}_free"
     counts = (fitting(scene, group, values), fitting(scene, free, values))
+    if not any(counts):
+        raise TemplateError(f"no template of {scene.words.book.language}/{group} is filled")
     chosen = scene.rng.choices((group, free), counts)[0]
     said = scene.words.say(chosen, **values)
     return finish(scene, said if chosen == free else frame(scene, said))
