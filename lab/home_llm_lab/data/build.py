@@ -121,7 +121,7 @@ def _lines(
 
 
 def _fresh(line: Mapping[str, Any], split: str, tested: Tested, most: int) -> dict[str, Any]:
-    """Return a line without what is said in the tests, where it is not for tests; nothing of it if it has their names."""
+    """Return a line without what is said in the tests, where it is for none, and empty where it has their names."""
     conversations: Sequence[Mapping[str, Any]] = line["conversations"]
     names = names_in(line["prompt"])
     if split == "test":
