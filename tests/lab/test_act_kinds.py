@@ -46,7 +46,7 @@ HOUSE = House(
         lamp("one", "Kitchen Light", "kitchen"),
         lamp("two", "Counter Lamp", "kitchen", "counter_light"),
         lamp("three", "Ikea Floor Lamp", "annas_room", "floor_lamp"),
-        lamp("four", "Lights", "hall"),
+        lamp("four", "Ceiling Lamp", "hall"),
     ),
 )
 
@@ -134,11 +134,20 @@ def test_references_fit_exactly_one(seed):
 
 
 def test_a_name_wins_over_a_noun():
-    """What is called Lights is meant by it, and no other lamp can be."""
+    """What is called Ceiling Lamp is meant by it, though the kitchen has a ceiling lamp of another name."""
     scene = scene_of(HOUSE)
-    lights = HOUSE.thing("light.four")
-    assert fits_one(scene, "the lights", lights)
-    assert not any(fits_one(scene, "the lights", thing) for thing in HOUSE.things if thing is not lights)
+    named = HOUSE.thing("light.four")
+    assert fits_one(scene, "the ceiling lamp", named)
+    assert not any(fits_one(scene, "the ceiling lamp", thing) for thing in HOUSE.things if thing is not named)
+
+
+def test_a_lamp_called_light_is_one_of_many():
+    """A lamp whose whole name is Light is not meant by it in a house of lamps."""
+    named = lamp("five", "Light", "hall")
+    house = House(1, "en", (), HOUSE.areas, (lamp("one", "Kitchen Lamp", "kitchen"), named))
+    assert not fits_one(scene_of(house), "the light", named)
+    assert fits_one(scene_of(house), "the hall light", named)
+    assert fits_one(scene_of(House(1, "en", (), HOUSE.areas, (named,))), "the light", named)
 
 
 def test_a_noun_needs_a_place_where_there_are_several():

@@ -9,13 +9,15 @@ from typing import TypeAlias
 from home_llm_lab.example import Call, Change, Example, Turn
 from home_llm_lab.grammar import form_of
 from home_llm_lab.house import Thing
-from home_llm_lab.kinds.refer import has_own_name, refer, tidy
+from home_llm_lab.kinds.refer import has_own_name, refer, refer_apart, tidy
 from home_llm_lab.kinds.registry import Scene, kind
 from home_llm_lab.kinds.talk_common import dressed, plural
 from home_llm_lab.phrases.template import slots as slots_of
 
 # How often an imperative is put into a frame such as "could you ..., please", and anything gets a filler before it.
 _FRAMED, _FILLED = 0.35, 0.07
+# How often it is tried to say a place apart from the device: "turn the lamp on in the bedroom".
+_APART = 0.12
 # How much more often something is said as an imperative than otherwise.
 _PLAIN = 1.7
 
@@ -32,6 +34,7 @@ class Order:
         clause: the group of what the assistant says of it, as a clause in lower case without full stop.
         told: what fills the slots of the clause.
         things: what it is about, to keep several orders apart.
+        place: where that is, where it is not said with the device: it goes to the end or to the beginning.
     """
 
     groups: tuple[str, ...]
@@ -41,6 +44,7 @@ class Order:
     clause: str
     told: Mapping[str, str] = field(default_factory=dict)
     things: tuple[Thing, ...] = ()
+    place: str = ""
 
 
 OrderMaker: TypeAlias = Callable[[Scene], Order | None]
@@ -95,17 +99,21 @@ class Subject:
         target: how calls name it.
         things: the devices that are meant.
         name: how the answer calls it, without article.
+        place: where it is, where that is said apart.
     """
 
     said: str
     target: str
     things: tuple[Thing, ...]
     name: str
+    place: str = ""
 
 
-def one(scene: Scene, things: Sequence[Thing]) -> Subject | None:
-    """Return the first of some devices that can be referred to."""
+def one(scene: Scene, things: Sequence[Thing], *, apart: bool = True) -> Subject | None:
+    """Return the first of some devices that can be referred to, its place sometimes apart where that is allowed."""
     for thing in things[:4]:
+        if apart and scene.rng.random() < _APART and (parts := refer_apart(scene, thing)):
+            return Subject(parts[0], thing.entity_id, (thing,), thing.name, parts[1])
         said = refer(scene, thing)
         if said is not None:
             return Subject(said, thing.entity_id, (thing,), thing.name)
@@ -145,6 +153,7 @@ def on(
         clause or f"did_{call.service.partition('.')[2]}",
         {"name": subject.name, **(told or {})},
         subject.things,
+        subject.place,
     )
 
 
@@ -170,17 +179,26 @@ def command(scene: Scene, made: Order) -> str | None:
     """Return an order as a plain imperative, or None where there is none."""
     groups = [(group, fitting(scene, group, made.values)) for group in made.groups]
     chosen = _pick(scene, groups)
-    return None if chosen is None else scene.words.say(chosen, **made.values)
+    return None if chosen is None else _placed(scene, scene.words.say(chosen, **made.values), made.place)
+
+
+def _placed(scene: Scene, said: str, place: str) -> str:
+    """Return an order with the place at its end, or before it."""
+    if not place:
+        return said
+    if scene.rng.random() < 0.15:
+        return scene.words.answer("place_first", place=place, said=said)
+    return f"{said} {place}"
 
 
 def utter(scene: Scene, made: Order) -> str | None:
     """Return an order as somebody says it, or None where this split has no words for it."""
     plain = [(group, _PLAIN * fitting(scene, group, made.values)) for group in made.groups]
     free = [(f"{group}_free", fitting(scene, f"{group}_free", made.values)) for group in made.groups]
-    chosen = _pick(scene, [*plain, *free])
+    chosen = _pick(scene, [*plain, *free] if not made.place or scene.rng.random() < 0.15 else plain)
     if chosen is None:
         return None
-    said = scene.words.say(chosen, **made.values)
+    said = _placed(scene, scene.words.say(chosen, **made.values).rstrip("?" if made.place else ""), made.place)
     return finish(scene, said if chosen.endswith("_free") else frame(scene, said))
 
 
@@ -243,11 +261,6 @@ def join(scene: Scene, parts: Sequence[str]) -> str:
     if len(parts) < 2:
         return "".join(parts)
     return scene.words.answer("join_and", first=", ".join(parts[:-1]), last=parts[-1])
-
-
-def with_values(made: Order, **values: str) -> Order:
-    """Return an order said with other values."""
-    return replace(made, values={**made.values, **values})
 
 
 def _pick(scene: Scene, groups: Sequence[tuple[str, float]]) -> str | None:

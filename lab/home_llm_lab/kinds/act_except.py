@@ -138,13 +138,19 @@ def others_except(scene: Scene) -> Order | None:
     which = scene.rng.choice(("open", "close", "close", "lock", "players"))
     if which == "lock":
         subject, call = _group(scene, LOCKS, "lock.lock"), Call("lock.lock")
-        return subject and _but(scene, subject, ("act_lock_end",), call, lambda _: {"state": "locked"}, "did_lock")
+        return (
+            None
+            if subject is None
+            else _but(scene, subject, ("act_lock_end",), call, lambda _: {"state": "locked"}, "did_lock")
+        )
     if which == "players":
         service = "media_player.turn_off"
         subject = _group(scene, PLAYERS, service)
         off = {"state": "off"}
-        return subject and _but(
-            scene, subject, ("act_off_end", "act_off_but"), Call(service), lambda _: off, "did_turn_off"
+        return (
+            None
+            if subject is None
+            else _but(scene, subject, ("act_off_end", "act_off_but"), Call(service), lambda _: off, "did_turn_off")
         )
     service = f"cover.{which}_cover"
     position = 100 if which == "open" else 0

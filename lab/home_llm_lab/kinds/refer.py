@@ -96,7 +96,8 @@ def fits_one(scene: Scene, phrase: str, thing: Thing) -> bool:
     """
     meant = words_of(phrase)
     named = [other for other in scene.house.exposed if any(words_of(name) == meant for name in other.names)]
-    if named:
+    # A lamp that is only called Light is meant by its name where there is no other lamp.
+    if named and not (thing.domain == "light" and meant in _light_words(scene.words.book)):
         able = [other for other in named if other is thing or other in rivals(scene.house, thing)]
         return able == [thing]
     book = scene.words.book
@@ -108,6 +109,10 @@ def fits_one(scene: Scene, phrase: str, thing: Thing) -> bool:
     # A room that is called the same is meant rather than a device.
     areas = (words_of(name) for area in scene.house.areas for name in (area.name, *area.aliases))
     return not fitting and meant not in areas
+
+
+def _light_words(book: Book) -> list[frozenset[str]]:
+    return [words_of(noun) for noun in domain_nouns(book, "light")]
 
 
 def refer(scene: Scene, thing: Thing) -> str | None:
@@ -128,6 +133,19 @@ def refer(scene: Scene, thing: Thing) -> str | None:
             if fits_one(scene, phrase, thing):
                 return phrase
     return None
+
+
+def refer_apart(scene: Scene, thing: Thing) -> tuple[str, str] | None:
+    """Return what a device is and where, to be said apart: "the lamp" and "in the bedroom"; None where it fits none."""
+    area = scene.house.area(thing.area_id)
+    found = nouns(scene.words.book, thing)
+    called = _area_name(scene, area) if area else None
+    if area is None or called is None or not found:
+        return None
+    noun, place = scene.rng.choice(found), _place(scene, area, called, "in")
+    if words_of(noun) & words_of(called) or not fits_one(scene, f"{noun} {called}", thing):
+        return None
+    return with_article(scene, noun), place
 
 
 def refer_by_name(scene: Scene, thing: Thing) -> str | None:
@@ -227,7 +245,7 @@ def _by_alias(scene: Scene, thing: Thing) -> list[str]:
 def _by_start(scene: Scene, thing: Thing) -> list[str]:
     """Return names without what they end with and nobody says: "front door" of "Front Door Lock"."""
     silent = scene.words.book.groups.get("refer_silent", ())
-    found = []
+    found: list[str] = []
     for name in thing.names:
         for end in silent:
             if name.casefold().endswith(f" {end.casefold()}"):
@@ -248,7 +266,7 @@ def _by_part(scene: Scene, thing: Thing) -> list[str]:
     area = scene.house.area(thing.area_id)
     room = words_of(" ".join((area.name, *area.aliases))) if area else frozenset()
     told = _kind_words(scene.words.book, thing)
-    found = []
+    found: list[str] = []
     for name in thing.names:
         parts = [part for part in name.split() if part not in ("-", "/")]
         # What is left out is the room, or what follows says what it is.
