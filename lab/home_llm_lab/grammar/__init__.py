@@ -13,6 +13,8 @@ from the plain value of the slot, so that whoever fills slots needs to know noth
     is     the verb that agrees with it: ist or sind, est or sont, está or están, jest or są
     which  the question word that agrees with it: welche, quelles, qué, które
     whichacc  the same of an object: welchen, którą
+    many   Spanish cuántos, cuántas
+    de     French "de" without an article: de lampes, d'interrupteurs
     shall  German sollen as it agrees with it
     end    the ending of a participle that agrees with it: allumé{name_end}, encendid{name_end}, włączon{name_end}
 
@@ -34,7 +36,7 @@ from .romance import French, Spanish
 
 __all__ = ["FORMS", "bases", "fill_forms", "form_of", "in_form"]
 
-FORMS = ("the", "acc", "dat", "of", "to", "in", "all", "is", "end", "which", "whichacc", "shall")
+FORMS = ("the", "acc", "dat", "of", "to", "in", "all", "is", "end", "which", "whichacc", "many", "shall", "de")
 
 # By language and gender; p is a plural, q a feminine one. What is not known counts as m.
 _IS = {
@@ -65,8 +67,9 @@ _WHICH_ACC = {
     "de": {"m": "welchen", "f": "welche", "n": "welches", "p": "welche"},
     "pl": {"m": "który", "f": "którą", "n": "które", "p": "które"},
 }
+_MANY = {"es": {"q": "cuántas", "f": "cuánta", "m": "cuánto", "": "cuántos"}}
 _SHALL = {"de": {"p": "sollen", "": "soll"}}
-_TABLES = {"is": _IS, "end": _ENDINGS, "which": _WHICH, "whichacc": _WHICH_ACC, "shall": _SHALL}
+_TABLES = {"is": _IS, "end": _ENDINGS, "which": _WHICH, "whichacc": _WHICH_ACC, "shall": _SHALL, "many": _MANY}
 _AND = {"de": " und ", "es": " y ", "fr": " et ", "pl": " i "}
 _COMMON = frozenset(
     ("alle", "sämtliche", "wirklich", "die", "tous", "toutes", "absolument", "todos", "todas", "wszystkie")
@@ -131,7 +134,7 @@ def in_form(language: str, form: str, text: str) -> str:
 def _parts(language: str, text: str) -> list[str]:
     """Return what an enumeration consists of; what all of them have in common stands before it and keeps it whole."""
     first, _, last = text.rpartition(_AND.get(language, "\n"))
-    if not first or text.split()[0].casefold() in _COMMON:
+    if not first or text.split(maxsplit=1)[0].casefold() in _COMMON:
         return [text]
     return [*first.split(", "), last]
 

@@ -38,6 +38,7 @@ class German:
         """Read the nouns."""
         self._lexicon = load_lexicon("de")
         self._adjectives = self._lexicon.listed("adjectives")
+        self._people = frozenset(name.lower() for name in self._lexicon.people)
         self._stops = self._lexicon.listed("stops")
 
     def form(self, form: str, text: str) -> str:
@@ -78,7 +79,8 @@ class German:
 
     def _is_owner(self, word: str) -> bool:
         """Return whether a phrase begins with whose it is: Lenas Lampe needs no article."""
-        return word.rstrip("\u2019'") in self._lexicon.people or word[:-1] in self._lexicon.people
+        name = word.rstrip("\u2019'").lower()
+        return name in self._people or name.removesuffix("s") in self._people
 
     def _with_article(self, case: str, text: str) -> str:
         first, _, rest = text.partition(" ")

@@ -30,6 +30,8 @@ class _Romance:
             return fixed[form]
         if form == "acc":
             return self.form("the", text)
+        if form == "de":
+            return self.unknown("of", text)
         if _ARTICLE.match(text):
             return self.unknown(form, text)
         head = self.head(text)

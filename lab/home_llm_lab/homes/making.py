@@ -220,7 +220,7 @@ class _Builder:
         """Return a name of a floor or a room that is not taken."""
         for _ in range(30):
             name = self.words.pick(self.rng, group, kind, held_out=self.held_out) or kind.replace("_", " ").capitalize()
-            person = self.words.pick(self.rng, "people", held_out=self.held_out) or "Anna"
+            person = self.words.pick(self.rng, self.words.owners, held_out=self.held_out) or "Anna"
             name = name.replace("{person}", person)
             if name.casefold() not in taken:
                 break

@@ -82,7 +82,7 @@ class Namer:
         if rooms and chance < 0.6:
             return self._place(thing, self.rng.choice(rooms))
         if chance < 0.85:
-            return self._pick("owned").format(person=self._pick("people"), thing=thing)
+            return self._pick("owned").format(person=self._pick(self.words.owners), thing=thing)
         return self._pick("numbered").format(thing=thing, number=self.rng.randint(2, 4))
 
     def aliases(self, kind: str, area_id: str | None, room: str | None) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ class Namer:
             thing = self._pick("numbered").format(thing=thing, number=rng.randint(1, 4))
         chance = rng.random()
         if styled and chance < 0.05:
-            return self._pick("owned").format(person=self._pick("people"), thing=thing)
+            return self._pick("owned").format(person=self._pick(self.words.owners), thing=thing)
         if styled and chance < 0.1:
             template = self._pick("described")
             return template.format(thing=thing, thing_lower=thing[:1].lower() + thing[1:])

@@ -60,6 +60,11 @@ class Vocabulary:
         """Return whether a word of a list is kept from training."""
         return len(words) >= _FEW and is_held_out(word) and word.casefold() not in self.common
 
+    @property
+    def owners(self) -> str:
+        """Return where the names of owners stand: people, or their genitive where the language has one of its own."""
+        return "owners" if self.list("owners") else "people"
+
     def forms(self, word: str) -> Mapping[str, str]:
         """Return the forms of a word, such as what it is in compounds; empty where it has none."""
         found = (self.words.get("forms") or {}).get(word) or {}
