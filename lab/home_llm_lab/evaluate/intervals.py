@@ -48,7 +48,7 @@ def share(items: Iterable[tuple[str, float, float]]) -> Share | None:
     if not whole:
         return None
     value = sum(part for part, _ in clusters) / whole
-    rng = random.Random(_SEED)  # noqa: S311 - chance, not secrecy
+    rng = random.Random(_SEED)
     draws = []
     for _ in range(_DRAWS if len(clusters) > 1 else 0):
         drawn = rng.choices(clusters, k=len(clusters))
