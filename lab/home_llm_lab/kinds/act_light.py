@@ -228,3 +228,14 @@ def white(scene: Scene) -> Order | None:
 def area_white(scene: Scene) -> Order | None:
     """Make the white of the lamps of a place warm or cold."""
     return _white(scene, lambda test: _lamps(scene, test))
+
+
+# Orders on the lamps of a place, which may also be said by the place alone.
+ORDERS_OF_PLACES = (
+    area_brightness,
+    area_brightness,
+    area_brightness_step,
+    area_brightness_step,
+    area_color,
+    area_white,
+)
