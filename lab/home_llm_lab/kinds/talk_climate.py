@@ -92,6 +92,9 @@ def tell_temperature(scene: Scene) -> Example | None:
         return None
     area_id = scene.area_id if scene.area_id in known and scene.rng.random() < 0.4 else scene.rng.choice(list(known))
     fact = scene.words.answer("talk_temperature", value=known[area_id][1], in_area=in_place(scene, area_id))
+    if len(known) == 1 and scene.rng.random() < 0.4:
+        # The only temperature there is needs no room.
+        return tells(scene, "tell_temperature", scene.words.say("talk_warm_where"), fact)
     return _ask_room(scene, "tell_temperature", area_id, "talk_ask_warm", fact)
 
 

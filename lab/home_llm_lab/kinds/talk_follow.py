@@ -103,10 +103,8 @@ def follow_correct(scene: Scene) -> Example | None:
     second = deed(scene, other[0], which, other[1])
     if second is None:
         return None
-    noun = {"cover": "talk_word_blind", "media_player": "talk_word_media_player"}.get(
-        thing.domain, f"talk_word_{thing.domain}"
-    )
-    nouns = scene.words.book.groups.get(noun, ["one"])
+    # Other sorts have too many nouns for "the other one" to be right by any.
+    nouns = scene.words.book.groups["talk_word_light" if thing.domain == "light" else "talk_one"]
     only_two = len(doable(scene, which, thing.domain)) == 2
     if only_two and scene.rng.random() < 0.5:
         said = scene.words.say("talk_other", noun=nouns[0])

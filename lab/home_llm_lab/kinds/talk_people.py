@@ -95,7 +95,13 @@ def tell_not_known(scene: Scene) -> Example | None:
     called = refer(scene, thing)
     if called is None:
         return None
-    groups = {"cover": ("talk_ask_when_opened", "talk_ask_made"), "lock": ("talk_ask_made",)}
-    group = scene.rng.choice(groups.get(thing.domain, ("talk_ask_since", "talk_ask_use", "talk_ask_made")))
+    metered = any(other.device_class in ("power", "energy") for other in scene.house.exposed)
+    group = scene.rng.choice(
+        {
+            "cover": ("talk_ask_when_opened", "talk_ask_made"),
+            "lock": ("talk_ask_made",),
+            "light": ("talk_ask_since", "talk_ask_made", "talk_ask_color"),
+        }.get(thing.domain, ("talk_ask_since", "talk_ask_made") if metered else ("talk_ask_since", "talk_ask_use"))
+    )
     said = scene.words.say(group, the_name=called, name=bare(called), **grammar(scene, called))
     return tells(scene, "tell_not_known", said, scene.words.answer("talk_do_not_know"))
