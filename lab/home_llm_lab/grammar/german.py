@@ -87,6 +87,8 @@ class German:
         if first.lower() in _DETERMINERS:
             if first.lower() == "wirklich":
                 return f"{first} {self._with_article(case, rest)}"
+            if first.lower() in ("der", "die", "das"):
+                return self._again(case, first.lower(), rest)
             return f"{_DETERMINERS[first.lower()]} {rest}" if case == "dat" else text
         gender = self.gender(text)
         if gender is None:
@@ -104,6 +106,14 @@ class German:
         if case == "dat" and gender == "p":
             words = [self._plural_dative(word) for word in words]
         return f"{_ARTICLES[case][gender]} {' '.join(words)}"
+
+    def _again(self, case: str, article: str, rest: str) -> str:
+        """Return a phrase that has its article of a subject already: die Küche, die Lautsprecher, der Keller."""
+        if case == "dat":
+            singular = article != "die" or self.gender(rest) == "f"
+            plural = " ".join(self._plural_dative(word) for word in rest.split())
+            return f"{'dem' if article != 'die' else 'der'} {rest}" if singular else f"den {plural}"
+        return f"den {rest}" if case == "acc" and article == "der" else f"{article} {rest}"
 
     def _plural_dative(self, word: str) -> str:
         noun = self._noun(word.lower())

@@ -9,6 +9,14 @@ from .lexicon import Lexicon, load_lexicon
 _ARTICLE = re.compile(
     r"^(?:l['\u2019]|(?:absolument )?(?:le|la|les|el|los|las|toutes les|tous les|todas las|todos los) )", re.IGNORECASE
 )
+_CONTRACTED = {
+    "de le": "du",
+    "de les": "des",
+    "à le": "au",
+    "à les": "aux",
+    "de el": "del",
+    "a el": "al",
+}
 _VOWELS = tuple("aeiouyàâäéèêëîïôöûüùœæ")
 
 
@@ -65,7 +73,11 @@ class _Romance:
     def unknown(self, form: str, text: str) -> str:
         """Return a phrase of unknown gender."""
         prepositions = {"in": self.usual, "of": "de", "to": "à" if self.language == "fr" else "a"}
-        return f"{prepositions[form]} {text}" if form in prepositions else text
+        if form not in prepositions:
+            return text
+        article, _, rest = text.partition(" ")
+        contracted = _CONTRACTED.get(f"{prepositions[form]} {article.lower()}")
+        return f"{contracted} {rest}" if contracted and rest else f"{prepositions[form]} {text}"
 
     def joined(self, preposition: str, article: str, spoken: str) -> str:
         """Return preposition, article and phrase, contracted as the language does."""
@@ -81,7 +93,7 @@ class French(_Romance):
 
     def unknown(self, form: str, text: str) -> str:
         """Return a phrase of unknown gender, with d' before a vowel."""
-        if form == "of" and text.lower().startswith(_VOWELS):
+        if form == "of" and text.lower().startswith(_VOWELS) and not _ARTICLE.match(text):
             return f"d'{text}"
         return super().unknown(form, text)
 
@@ -91,7 +103,7 @@ class French(_Romance):
         mute = first.startswith(_VOWELS) or (first.startswith("h") and first not in self._lexicon.listed("aspirated"))
         if article != "les" and mute:
             return f"{preposition} l'{spoken}".strip()
-        contracted = {"de le": "du", "de les": "des", "à le": "au", "à les": "aux"}.get(f"{preposition} {article}")
+        contracted = _CONTRACTED.get(f"{preposition} {article}")
         return f"{contracted or f'{preposition} {article}'.strip()} {spoken}"
 
 
@@ -104,5 +116,5 @@ class Spanish(_Romance):
 
     def joined(self, preposition: str, article: str, spoken: str) -> str:
         """Return preposition, article and phrase: del salón, al salón, en la cocina."""
-        contracted = {"de el": "del", "a el": "al"}.get(f"{preposition} {article}")
+        contracted = _CONTRACTED.get(f"{preposition} {article}")
         return f"{contracted or f'{preposition} {article}'.strip()} {spoken}"
