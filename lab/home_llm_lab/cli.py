@@ -13,6 +13,7 @@ _COMMANDS = {
     "data": ("home_llm_lab.data.command", "make examples over random houses, each executed in a real Home Assistant"),
     "train": ("home_llm_lab.training.command", "fine-tune a model on them"),
     "export": ("home_llm_lab.export.command", "write an adapter, a merged model and quants as GGUF"),
+    "card": ("home_llm_lab.export.card_command", "write the model card of what was trained, exported and evaluated"),
     "evaluate": ("home_llm_lab.evaluate.command", "score models on data, through the server that is shipped"),
 }
 

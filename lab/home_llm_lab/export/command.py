@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from home_llm_lab.evaluate.models import ModelSpec
+from home_llm_lab.evaluate.rows import DataError, Task
+from home_llm_lab.evaluate.server import ServerError
+
 from .adapter import MAX_BYTES, TYPES, write_adapter
-from .base import read_base
+from .base import Base, read_base
 from .errors import ExportError
+from .gate import pass_gate, sample
 from .merge import write_merged
-from .peft_adapter import read_peft
+from .peft_adapter import Pair, read_peft
 from .quantize import QUANTS, quantize_file
 
 HELP = "write an adapter, a merged model and quants as GGUF"
@@ -24,6 +30,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path(), help="folder for the files (default: here)")
     parser.add_argument("--type", choices=TYPES, default="q8_0", help="how the adapter is stored (default: q8_0)")
     parser.add_argument("--license", default="apache-2.0", help="of the adapter (default: apache-2.0)")
+    parser.add_argument("--gate", type=Path, metavar="JSONL", help="test data; what does not pass is not released")
+    parser.add_argument("--ungated", action="store_true", help="write without trying, for files that nobody gets")
     parser.add_argument("--merge", action="store_true", help="write base and adapter as one model, too")
     parser.add_argument("--quant", action="append", default=[], metavar="QUANT", help=f"{', '.join(QUANTS)}, or all")
     parser.add_argument("--importance", type=Path, metavar="JSONL", help="measure an importance matrix with this data")
@@ -33,16 +41,19 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Export, and return 0; 2 where something is wrong with what was given."""
+    """Export, and return 0; 1 where something was not released, 2 where something is wrong with what was given."""
     try:
-        _export(arguments)
-    except ExportError as error:
+        return _export(arguments)
+    except (ExportError, DataError, ServerError) as error:
         print(f"home-llm-lab: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
-def _export(arguments: Namespace) -> None:
+def _export(arguments: Namespace) -> int:
+    """Return 1 where something did not pass the gate."""
+    if not arguments.gate and not arguments.ungated:
+        raise ExportError("No file leaves untried: give --gate with test data, or --ungated to keep it to yourself.")
+    tasks = sample(arguments.gate) if arguments.gate else []
     quants = list(QUANTS) if "all" in arguments.quant else arguments.quant
     if unknown := [quant for quant in quants if quant not in QUANTS]:
         raise ExportError(f"There is no quant {unknown[0]}. There are: {', '.join(QUANTS)}, all.")
@@ -59,12 +70,22 @@ def _export(arguments: Namespace) -> None:
     print(f"{path}: adapter of {len(pairs)} tensors, {size / 1e6:.1f} MB")
     if size > MAX_BYTES:
         print(f"{path} is over {MAX_BYTES / 1e6:.0f} MB: train with a lower rank, or fewer modules.", file=sys.stderr)
+    refused = not _released(path, ModelSpec(arguments.name, str(base.path), path), tasks)
     if not arguments.merge and not quants:
-        return
-    template = arguments.chat_template.read_text("utf-8") if arguments.chat_template else None
+        return int(refused)
     merged = arguments.out / f"{arguments.name}-F16.gguf"
+    for written in _models(arguments, base, pairs, merged, quants):
+        print(f"{written}: {written.stat().st_size / 1e6:.0f} MB")
+        refused |= not _released(written, ModelSpec(written.stem, str(written)), tasks)
+    return int(refused)
+
+
+def _models(
+    arguments: Namespace, base: Base, pairs: Sequence[Pair], merged: Path, quants: Sequence[str]
+) -> Iterator[Path]:
+    """Write the merged model and its quants, and yield the file of each."""
+    template = arguments.chat_template.read_text("utf-8") if arguments.chat_template else None
     write_merged(pairs, base, merged, name=arguments.name, chat_template=template)
-    print(f"{merged}: merged model, {merged.stat().st_size / 1e6:.0f} MB")
     importance = None
     if arguments.importance:
         from .calibration import read_texts  # noqa: PLC0415 - what it imports is large
@@ -73,6 +94,24 @@ def _export(arguments: Namespace) -> None:
         importance = measure(merged, read_texts(arguments.importance, merged))
     for quant in quants:
         if quant != "F16":
-            target = arguments.out / f"{arguments.name}-{quant}.gguf"
-            size = quantize_file(merged, target, quant, importance=importance)
-            print(f"{target}: {size / 1e6:.0f} MB")
+            target = merged.with_name(f"{arguments.name}-{quant}.gguf")
+            quantize_file(merged, target, quant, importance=importance)
+            yield target
+    # Last, because a refused one is renamed.
+    yield merged
+
+
+def _released(path: Path, spec: ModelSpec, tasks: Sequence[Task]) -> bool:
+    """Try a file, and rename it where it does not pass."""
+    if not tasks:
+        return True
+    reasons = pass_gate(spec, tasks)
+    if not reasons:
+        print(f"{path}: passed the gate with {len(tasks)} conversations")
+        return True
+    for reason in reasons:
+        print(f"{path}: {reason}", file=sys.stderr)
+    refused = path.with_suffix(".refused")
+    path.replace(refused)
+    print(f"{path} is not released; it is kept as {refused.name}.", file=sys.stderr)
+    return False
