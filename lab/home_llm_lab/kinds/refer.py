@@ -21,6 +21,9 @@ _BY_NAME = frozenset({"scene", "script", "button", "input_button", "number", "in
 
 _CALLED_LIKE_PEOPLE = frozenset({"vacuum", "mower"})
 
+# How often something is "my lamp".
+_OWNED = 0.04
+
 _WORD = re.compile(r"[^\W_]+")
 _POSSESSIVE = re.compile(r"['\u2019]s?\b")
 _SIGNS = re.compile(r" - |: |[()#]")
@@ -131,8 +134,14 @@ def refer(scene: Scene, thing: Thing) -> str | None:
         scene.rng.shuffle(phrases)
         for phrase in phrases:
             if fits_one(scene, phrase, thing):
-                return phrase
+                return _owned(scene, phrase)
     return None
+
+
+def _owned(scene: Scene, phrase: str) -> str:
+    """Return "my kitchen light" for "the kitchen light" every now and then, as English people say."""
+    own = scene.words.book.language == "en" and phrase.startswith("the ") and scene.rng.random() < _OWNED
+    return phrase.replace("the ", "my ", 1) if own else phrase
 
 
 def refer_apart(scene: Scene, thing: Thing) -> tuple[str, str] | None:

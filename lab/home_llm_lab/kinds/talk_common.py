@@ -14,6 +14,8 @@ from home_llm_lab.kinds.registry import Scene
 MAX_LISTED = 5
 
 UNKNOWN = frozenset({"unavailable", "unknown"})
+# How often something is said before a sentence, such as "hey".
+_FILLED = 0.05
 # What a media player is not on in.
 PLAYER_OFF = frozenset({"off", "standby"})
 
@@ -108,6 +110,8 @@ def dressed(scene: Scene, reply: str, act: Act) -> str:
 def as_said(scene: Scene, text: str) -> str:
     """Return words as they are typed or as speech recognition writes them: with or without capitals and signs."""
     text = re.sub(r" +([?.!,])", r"\1", text).strip(" ,")
+    if scene.rng.random() < _FILLED and len(text.split()) > 2 and "act_filler" in scene.words.book.groups:
+        text = scene.words.say("act_filler", said=text)
     style = scene.rng.random()
     if style < 0.35:
         return text.rstrip("?.!")

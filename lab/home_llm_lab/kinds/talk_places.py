@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from home_llm_lab.example import Example
 from home_llm_lab.house import ON_OFF_DOMAINS, Thing
-from home_llm_lab.kinds.refer import refer_group, words_of
+from home_llm_lab.kinds.refer import refer, refer_group, words_of
 from home_llm_lab.kinds.registry import Scene, kind
 from home_llm_lab.kinds.talk_common import (
     MAX_LISTED,
@@ -353,3 +353,41 @@ def tell_devices(scene: Scene) -> Example | None:
     said = scene.words.say("talk_how_many_devices" if scene.rng.random() < 0.6 else "talk_devices", place=place)
     fact = scene.words.answer("talk_devices_is" if len(things) == 1 else "talk_devices_are", value=str(len(things)))
     return tells(scene, "tell_devices", said, fact)
+
+
+@kind("tell_two", 1.5)
+def tell_two(scene: Scene) -> Example | None:
+    """Ask for the state of two devices at once."""
+    domain, state, other, group = scene.rng.choice(
+        (
+            ("light", "on", "off", "talk_ask_on"),
+            ("light", "on", "off", "talk_ask_on"),
+            ("light", "off", "on", "talk_ask_off"),
+            ("switch", "on", "off", "talk_ask_on"),
+            ("fan", "on", "off", "talk_ask_on"),
+            ("cover", "open", "closed", "talk_ask_open"),
+            ("cover", "closed", "open", "talk_ask_closed"),
+            ("lock", "locked", "unlocked", "talk_ask_locked"),
+        )
+    )
+    things = [thing for thing in scene.house.inside("all", domain) if thing.state in (state, other)]
+    if len(things) < 2:
+        return None
+    pair = scene.rng.sample(things, 2)
+    called = [refer(scene, thing) for thing in pair]
+    if called[0] is None or called[1] is None:
+        return None
+    both = scene.words.answer("talk_and", first=called[0], last=called[1])
+    said = scene.words.say(f"{group}_two", the_name=both)
+    so = [thing.state == state for thing in pair]
+    if all(so) or not any(so):
+        word = state_word(scene, state if so[0] else other)
+        fact = scene.words.answer("talk_several_are", names=names_of(scene, pair), state=word)
+        return tells(scene, "tell_two", said, fact, so[0])
+    facts = [
+        scene.words.answer(
+            "talk_state", the_name=the(scene, thing), state=state_word(scene, thing.state), **grammar(scene, thing.name)
+        ).rstrip(".")
+        for thing in pair
+    ]
+    return tells(scene, "tell_two", said, f"{scene.words.answer('talk_and', first=facts[0], last=facts[1])}.")
