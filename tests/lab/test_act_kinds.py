@@ -88,7 +88,8 @@ def test_orders_call_something_and_mean_something(examples):
         turn = example.turns[-1]
         assert turn.act == "act"
         assert turn.calls
-        assert turn.effects
+        # The timers of a satellite are no device.
+        assert turn.effects or turn.calls[0].service.startswith("assist.")
         assert turn.reply.endswith((".", "!"))
         assert "{" not in turn.said + turn.reply
         assert "  " not in turn.said
