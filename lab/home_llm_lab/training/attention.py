@@ -49,12 +49,13 @@ def tree_attention(
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attend, as transformers calls it: [rows, heads, length, width] to [rows, length, heads, width]."""
+    # By hand: not every kernel shares keys among any number of heads.
+    repeats = query.shape[1] // key.shape[1]
+    if repeats > 1:
+        key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
     if isinstance(attention_mask, BlockMask):
-        attended = _flex()(query, key, value, block_mask=attention_mask, scale=scaling, enable_gqa=True)
+        attended = _flex()(query, key, value, block_mask=attention_mask, scale=scaling)
     else:
-        repeats = query.shape[1] // key.shape[1]
-        if repeats > 1:
-            key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
         attended = torch.nn.functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attention_mask, scale=scaling
         )

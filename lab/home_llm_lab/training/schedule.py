@@ -50,8 +50,10 @@ class Schedule:
 
     def rate_at(self, step: int, progress: float) -> float:
         """Return the learning rate of a step."""
-        warm = self.warmup if self.warmup >= 1 else self.warmup * self.steps
-        rising = min(1.0, (step + 1) / warm) if warm else 1.0
+        if self.warmup >= 1:
+            rising = min(1.0, (step + 1) / self.warmup)
+        else:
+            rising = min(1.0, (progress + 1 / self.steps) / self.warmup) if self.warmup else 1.0
         done = min(1.0, progress)
         if self.shape == "constant":
             falling = 1.0
