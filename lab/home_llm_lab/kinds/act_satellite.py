@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from home_llm_lab.example import Call
 from home_llm_lab.kinds.act_common import Order, order
-from home_llm_lab.kinds.act_timer import duration
+from home_llm_lab.kinds.act_timer import duration, spoken_duration
+from home_llm_lab.kinds.refer import phrases_of
 from home_llm_lab.kinds.registry import Scene
 
 
@@ -20,9 +21,9 @@ def assist_timer(scene: Scene) -> Order | None:
         return None
     told, values, _ = duration(scene)
     arguments: dict[str, str] = {"duration": told}
-    groups, clause, spoken = ["act_assist_timer"], "did_assist_timer", {"duration": told}
+    groups, clause, spoken = ["act_assist_timer"], "did_assist_timer", {"duration": spoken_duration(scene, told)}
     if scene.rng.random() < 0.35:
-        name = scene.rng.choice(list(scene.words.book.groups["timer_names"]))
+        name = scene.rng.choice(phrases_of(scene.words.book, "timer_names"))
         arguments["name"] = name
         values["name"] = name
         spoken["name"] = name

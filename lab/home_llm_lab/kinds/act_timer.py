@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from home_llm_lab.example import Call
 from home_llm_lab.house import Thing
 from home_llm_lab.kinds.act_able import able
@@ -42,6 +44,17 @@ def duration(scene: Scene) -> tuple[str, dict[str, str], int]:
     return told, values, count * size
 
 
+def spoken_duration(scene: Scene, told: str) -> str:
+    """Return a duration of calls as an answer says it in the language of the house."""
+    if scene.words.book.language == "en":
+        return told
+    parts = [
+        scene.words.first(f"duration_{unit}_{'one' if count == '1' else 'many'}", n=count)
+        for count, unit in re.findall(r"(\d+) (second|minute|hour)s?", told)
+    ]
+    return " ".join(parts)
+
+
 def canonical(seconds: int) -> str:
     """Return seconds as calls have them."""
     parts = ((seconds // 3600, "hour"), (seconds // 60 % 60, "minute"), (seconds % 60, "second"))
@@ -68,7 +81,7 @@ def timer_start(scene: Scene) -> Order | None:
         lambda _: {"state": "active", "duration": _clock(seconds)},
         clause="did_timer_start",
         values=values,
-        told={"duration": told},
+        told={"duration": spoken_duration(scene, told)},
     )
 
 
