@@ -1,0 +1,1 @@
+"""Tests of the export, in the environment of training."""
