@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from home_llm_lab.example import Example
 from home_llm_lab.homes import make_house
 from home_llm_lab.house import Area, Floor, House, Thing
 from home_llm_lab.kinds import registry
+from home_llm_lab.kinds.alpaca import AlpacaError, load_alpaca
 from home_llm_lab.kinds.noise import noisy, spelled
 from home_llm_lab.kinds.refer import words_of
 from home_llm_lab.kinds.registry import load_kinds, make_example
@@ -322,3 +325,26 @@ def test_noise_is_the_same_for_the_same_chance() -> None:
     heard = [noisy(text, random.Random(seed), "en") for seed in range(50)]
     assert heard == [noisy(text, random.Random(seed), "en") for seed in range(50)]
     assert sum(said != text for said in heard) > 40
+
+
+def test_alpaca_keeps_short_rows_and_says_what_is_wrong(tmp_path: Path) -> None:
+    """Verify that short rows of both shapes are read, long ones and those with an input left out, and bad files told."""
+    rows = [
+        {"instruction": "Name a color.", "input": "", "output": "Blue."},
+        {"instruction": "What is a haiku?", "response": "A short poem."},
+        {"instruction": "Sum it up.", "input": "A long text.", "output": "Short."},
+        {"instruction": "Tell me everything.", "output": "x" * 500},
+        {"instruction": "Two lines?", "output": "One.\nTwo."},
+    ]
+    wanted = (("Name a color.", "Blue."), ("What is a haiku?", "A short poem."))
+    whole, lines, bad = tmp_path / "rows.json", tmp_path / "rows.jsonl", tmp_path / "bad.json"
+    whole.write_text(json.dumps(rows))
+    lines.write_text("\n".join(map(json.dumps, rows)))
+    assert load_alpaca(whole) == wanted
+    assert load_alpaca(lines) == wanted
+    bad.write_text("[{]")
+    with pytest.raises(AlpacaError, match="cannot be read"):
+        load_alpaca(bad)
+    bad.with_suffix(".none").write_text(json.dumps(rows[2:]))
+    with pytest.raises(AlpacaError, match="no short questions"):
+        load_alpaca(bad.with_suffix(".none"))
