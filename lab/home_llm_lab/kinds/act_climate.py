@@ -10,7 +10,7 @@ from home_llm_lab.kinds.act_able import able, can, number
 from home_llm_lab.kinds.act_common import Order, Subject, on, one, order
 from home_llm_lab.kinds.act_groups import COOLING, HEATING, HUMIDIFIERS, group_of
 from home_llm_lab.kinds.act_numbers import plain, say_number
-from home_llm_lab.kinds.refer import refer_group
+from home_llm_lab.kinds.refer import phrases_of, refer_group
 from home_llm_lab.kinds.registry import Scene
 
 _CELSIUS = (16, 17, 18, 18.5, 19, 19.5, 20, 20.5, 21, 21.5, 22, 22.5, 23, 24, 25, 26)
@@ -150,7 +150,7 @@ def climate_mode(scene: Scene) -> Order | None:
         lambda _: {"state": mode},
         clause="did_turn_off" if wanted == "off" else "did_turn_on" if wanted == "on" else "did_mode",
         values={"mode": word},
-        told={"mode": scene.words.book.groups[f"hvac_{mode}"][0]} if wanted not in ("off", "on") else None,
+        told={"mode": phrases_of(scene.words.book, f"hvac_{mode}")[0]} if wanted not in ("off", "on") else None,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from home_llm_lab.house import Thing
 from home_llm_lab.kinds.act_able import can, members
 from home_llm_lab.kinds.act_common import Subject
-from home_llm_lab.kinds.refer import refer_group, tidy
+from home_llm_lab.kinds.refer import phrases_of, refer_group, tidy
 from home_llm_lab.kinds.registry import Scene
 from home_llm_lab.kinds.talk_common import in_place
 
@@ -130,7 +130,7 @@ def group_phrase(scene: Scene, category: Category, target: str, *, count: int = 
 
 def group_name(scene: Scene, category: Category, target: str) -> str:
     """Return how the answer calls the devices of a place, without article."""
-    nouns = scene.words.book.groups[f"nouns_{category.noun}"][0]
+    nouns = phrases_of(scene.words.book, f"nouns_{category.noun}")[0]
     if target == "all":
         return scene.words.answer("told_all", nouns=nouns)
     return scene.words.answer("told_in", nouns=nouns, in_place=place_name(scene, target))
@@ -142,7 +142,7 @@ def place_name(scene: Scene, target: str) -> str:
     if kind == "area":
         return in_place(scene, name)
     if target == "all":
-        return scene.words.book.groups["in_all"][0]
+        return phrases_of(scene.words.book, "in_all")[0]
     floor = scene.house.floor(name)
     if floor is None:
         raise KeyError(target)

@@ -10,6 +10,7 @@ from home_llm_lab.kinds.act_able import able, colored, dimmable, kelvin_range, n
 from home_llm_lab.kinds.act_common import Order, Subject, on, one, order
 from home_llm_lab.kinds.act_groups import LIGHTS, group_of
 from home_llm_lab.kinds.act_numbers import plain, say_number
+from home_llm_lab.kinds.refer import phrases_of
 from home_llm_lab.kinds.registry import Scene
 
 _COMMON = (5, 10, 15, 20, 25, 30, 33, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95, 100)
@@ -125,7 +126,7 @@ def _color(scene: Scene, subject: Subject | None) -> Order | None:
     with_brightness = scene.rng.random() < 0.15
     arguments: dict[str, object] = {"color": color}
     values = {"color": scene.words.answer(f"color_{color}"), "a_color": scene.words.answer(f"color_{color}")}
-    told = {"color": scene.words.book.groups[f"color_{color}"][0]}
+    told = {"color": phrases_of(scene.words.book, f"color_{color}")[0]}
     change: Change = {"state": "on"}
     groups, clause = ["act_color"], "did_color"
     if with_brightness:

@@ -6,7 +6,7 @@ from home_llm_lab.example import Call
 from home_llm_lab.house import Thing
 from home_llm_lab.kinds.act_able import able
 from home_llm_lab.kinds.act_common import Order, bare, join, order
-from home_llm_lab.kinds.refer import refer, words_of
+from home_llm_lab.kinds.refer import phrases_of, refer, words_of
 from home_llm_lab.kinds.registry import Scene
 
 
@@ -15,7 +15,7 @@ def _items(thing: Thing) -> tuple[str, ...]:
 
 
 def _is_for_shopping(scene: Scene, thing: Thing) -> bool:
-    known = {word for name in scene.words.book.groups["shopping_names"] for word in words_of(name)}
+    known = {word for name in phrases_of(scene.words.book, "shopping_names") for word in words_of(name)}
     return bool(words_of(thing.name) & known)
 
 
@@ -29,7 +29,7 @@ def _new_items(scene: Scene, thing: Thing, count: int) -> list[str]:
     """Return things that fit a list and are not on it, in no way."""
     group = "items_to_buy" if _is_for_shopping(scene, thing) else "items_to_do"
     known = {item.casefold() for item in _items(thing)}
-    fresh = [item for item in scene.words.book.groups[group] if item.casefold() not in known]
+    fresh = [item for item in phrases_of(scene.words.book, group) if item.casefold() not in known]
     return scene.rng.sample(fresh, count)
 
 

@@ -36,7 +36,7 @@ def _one_here(scene: Scene) -> tuple[str, Thing] | None:
     return None
 
 
-def _order(scene: Scene, group: str, place: str, thing: Thing, call: Call, change: Change, clause: str) -> Order:
+def _order(group: str, place: str, thing: Thing, call: Call, change: Change, clause: str) -> Order:
     effects = {thing.entity_id: change}
     return Order((group,), {"in_area": place}, (call,), effects, clause, {"name": thing.name}, (thing,))
 
@@ -48,7 +48,7 @@ def room_music(scene: Scene) -> Order | None:
         place = refer_group(scene, target)
         if place is not None and thing.kind != "tv" and thing.state != "off" and can(thing, "media_player.media_play"):
             call = Call("media_player.media_play", thing.entity_id)
-            return _order(scene, "act_room_music", place, thing, call, {"state": "playing"}, "did_play")
+            return _order("act_room_music", place, thing, call, {"state": "playing"}, "did_play")
     return None
 
 
@@ -79,10 +79,10 @@ def room_volume(scene: Scene) -> Order | None:
             return None
         muted = which == "mute"
         call = Call("media_player.volume_mute", thing.entity_id, {"muted": muted})
-        return _order(scene, f"act_room_{which}", place, thing, call, {"is_volume_muted": muted}, f"did_{which}")
+        return _order(f"act_room_{which}", place, thing, call, {"is_volume_muted": muted}, f"did_{which}")
     up = which == "louder"
     service = "media_player.volume_up" if up else "media_player.volume_down"
     if now is None or not can(thing, service) or (now > 0.88 if up else now < 0.12):
         return None
     change = {"volume_level": (now + 0.01, 1) if up else (0, now - 0.01)}
-    return _order(scene, f"act_room_{which}", place, thing, Call(service, thing.entity_id), change, f"did_{which}")
+    return _order(f"act_room_{which}", place, thing, Call(service, thing.entity_id), change, f"did_{which}")

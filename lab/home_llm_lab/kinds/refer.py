@@ -10,6 +10,7 @@ from home_llm_lab.homes.vocabulary import load_vocabulary
 from home_llm_lab.house import Area, House, Thing
 from home_llm_lab.kinds.registry import Scene
 from home_llm_lab.phrases.book import Book
+from home_llm_lab.phrases.template import TemplateError
 
 # How a place is spoken of: "in the kitchen", "the kitchen", "kitchen" (before a noun).
 Form: TypeAlias = Literal["in", "the", "bare"]
@@ -81,6 +82,18 @@ def vocabulary(book: Book, house: House, thing: Thing) -> frozenset[str]:
             # Places as they are spoken of: kuchni is Kuchnia, l'entrée is Entrée.
             texts += [in_form(book.language, form, name) for form in ("in", "of", "the") for name in names]
     return frozenset().union(*(words_of(text) for text in texts))
+
+
+def phrases_of(book: Book, group: str) -> list[str]:
+    """Return a group of templates as it stands.
+
+    Raises:
+        TemplateError: the language has no such group.
+    """
+    found = list(book.groups.get(group, ()))
+    if not found:
+        raise TemplateError(f"there is no {book.language}/{group}")
+    return found
 
 
 def rivals(house: House, thing: Thing) -> list[Thing]:
