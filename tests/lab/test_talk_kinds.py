@@ -328,7 +328,7 @@ def test_noise_is_the_same_for_the_same_chance() -> None:
 
 
 def test_alpaca_keeps_short_rows_and_says_what_is_wrong(tmp_path: Path) -> None:
-    """Verify that short rows of both shapes are read, long ones and those with an input left out, and bad files told."""
+    """Verify that short rows of both shapes are read, others left out, and bad files told."""
     rows = [
         {"instruction": "Name a color.", "input": "", "output": "Blue."},
         {"instruction": "What is a haiku?", "response": "A short poem."},

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from home_llm_lab.example import Example
 from home_llm_lab.homes.vocabulary import load_vocabulary
-from home_llm_lab.house import Thing
+from home_llm_lab.house import Area, Floor
 from home_llm_lab.kinds.act_common import Order, utter
 from home_llm_lab.kinds.act_light import COLORS
 from home_llm_lab.kinds.act_numbers import say_number
 from home_llm_lab.kinds.refer import (
     domain_nouns,
     nouns,
-    refer,
-    refer_by_name,
     refer_group,
     spoken,
     tidy,
@@ -22,10 +18,11 @@ from home_llm_lab.kinds.refer import (
     words_of,
 )
 from home_llm_lab.kinds.registry import Scene, kind
-from home_llm_lab.kinds.talk_common import UNKNOWN, bare, grammar, plural, talk, the, turn
-from home_llm_lab.kinds.talk_device import OPENING
+from home_llm_lab.kinds.talk_common import bare, grammar, plural, talk, turn
 
 # What is said to a device of a domain: groups of commands, then groups of questions.
+
+
 COMMANDS: dict[str, tuple[str, ...]] = {
     "light": (
         *("act_on", "act_on", "act_off", "act_off", "act_on_light", "act_off_light", "act_brighter", "act_dimmer"),
@@ -48,6 +45,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "script": ("act_script",),
     "water_heater": ("act_temperature",),
 }
+
+
 QUESTIONS: dict[str, tuple[str, ...]] = {
     "light": ("talk_ask_on", "talk_ask_on", "talk_ask_off", "talk_ask_state", "talk_ask_brightness"),
     "switch": ("talk_ask_on", "talk_ask_off", "talk_ask_running"),
@@ -62,6 +61,8 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "alarm_control_panel": ("talk_ask_armed",),
 }
 # What people ask for that a house may not have, with its domain: keys of nouns.
+
+
 _WANTED: dict[str, str] = {
     "light": "light", "ceiling_light": "light", "floor_lamp": "light", "table_lamp": "light", "bedside_lamp": "light",
     "desk_lamp": "light", "reading_light": "light", "led_strip": "light", "spotlights": "light", "chandelier": "light",
@@ -76,6 +77,8 @@ _WANTED: dict[str, str] = {
     "tv": "media_player", "speaker": "media_player", "radio": "media_player", "projector": "media_player",
     "vacuum": "vacuum", "mower": "lawn_mower", "siren": "siren", "alarm": "alarm_control_panel",
 }  # fmt: skip
+
+
 _EVERYWHERE = frozenset({"vacuum", "lawn_mower", "siren", "alarm_control_panel"})
 
 
@@ -163,7 +166,8 @@ def missing_room(scene: Scene) -> tuple[str, str] | None:
     """Return a room that the house does not have, in words that nothing in it has, and of which kind it is."""
     rooms = load_vocabulary(scene.words.book.language).words["rooms"]
     taken: frozenset[str] = frozenset()
-    for named in (*scene.house.areas, *scene.house.floors):
+    places: list[Area | Floor] = [*scene.house.areas, *scene.house.floors]
+    for named in places:
         taken |= frozenset().union(*(words_of(name) for name in (named.name, *named.aliases)))
     for thing in scene.house.exposed:
         taken |= frozenset().union(*(words_of(name) for name in thing.names))
@@ -260,104 +264,3 @@ def _like_another(scene: Scene, name: str, domain: str) -> bool:
 def _named(scene: Scene, name: str) -> str:
     said = spoken(scene, name)
     return tidy(scene, scene.words.answer("refer_name", name=said), said)
-
-
-@kind("refuse_position", 0.5)
-def refuse_position(scene: Scene) -> Example | None:
-    """Want a cover at a position that only opens and closes, as its line tells."""
-    things = [
-        thing
-        for thing in scene.house.inside("all", "cover")
-        if not thing.features & 4 and "current_position" not in thing.attributes and thing.state not in UNKNOWN
-    ]
-    # A house that has no cover with positions does not even offer it.
-    if not things:
-        return None
-    thing = scene.rng.choice(things)
-    called = refer(scene, thing)
-    if called is None:
-        return None
-    said = ordered(scene, scene.rng.choice(("act_position", "act_position", "act_position_half")), called)
-    return refusal(
-        scene, "refuse_position", said, scene.words.answer("talk_only_open_close", the_name=the(scene, thing))
-    )
-
-
-@kind("refuse_too_much", 0.9)
-def refuse_too_much(scene: Scene) -> Example | None:
-    """Want more than 100 percent, or a heat in which nobody lives."""
-    rng = scene.rng
-    domain = rng.choice(("light", "light", "climate", "climate", "cover"))
-    things = [thing for thing in scene.house.inside("all", domain) if thing.state not in UNKNOWN]
-    if domain == "cover":
-        things = [thing for thing in things if thing.features & 4]
-    if not things:
-        return None
-    thing = rng.choice(things)
-    called = refer(scene, thing)
-    if called is None:
-        return None
-    values = {"thing": called, "bare": bare(called)}
-    if domain == "climate":
-        low, high = float(thing.attributes.get("min_temp", 7)), float(thing.attributes.get("max_temp", 35))
-        choices = (45, 50, 60, 70, 80, 100, 200, -5, -10) if scene.house.metric else (120, 130, 150, 200, 300, 10, -5)
-        value = rng.choice([value for value in choices if not low <= value <= high])
-        group, reply = (
-            "talk_too_warm",
-            scene.words.answer("talk_not_degrees", the_name=the(scene, thing), value=str(value)),
-        )
-    else:
-        value = rng.choice((110, 120, 130, 150, 180, 200, 250, 300, 400, 500, 1000))
-        group = "talk_too_bright" if domain == "light" else "talk_too_far"
-        reply = scene.words.answer("talk_percent_range")
-    said = utter(scene, Order((group,), {**values, "value": str(value)}, (), {}, ""))
-    return refusal(scene, "refuse_too_much", said, reply) if said else None
-
-
-@kind("refuse_sensor", 0.4)
-def refuse_sensor(scene: Scene) -> Example | None:
-    """Want something switched that only measures."""
-    things = scene.house.inside("all", "sensor", "binary_sensor")
-    things = [thing for thing in things if thing.device_class not in OPENING and not _shared(scene, thing)]
-    if not things:
-        return None
-    thing = scene.rng.choice(things)
-    called = refer_by_name(scene, thing)
-    if called is None:
-        return None
-    values = {"thing": called, "bare": bare(called)}
-    said = utter(scene, Order((scene.rng.choice(("act_on", "act_off")),), values, (), {}, ""))
-    if said is None:
-        return None
-    group = "talk_only_measures" if thing.domain == "sensor" else "talk_cannot_switch"
-    return refusal(scene, "refuse_sensor", said, scene.words.answer(group, the_name=the(scene, thing)))
-
-
-def _shared(scene: Scene, thing: Thing) -> bool:
-    """Return whether something else could be meant by the name."""
-    meant = words_of(thing.name)
-    others = (other for other in scene.house.exposed if other is not thing)
-    return any(meant <= vocabulary(scene.words.book, scene.house, other) for other in others)
-
-
-@kind("refuse_later", 1.2)
-def refuse_later(scene: Scene) -> Example | None:
-    """Want something done later, or under a condition."""
-    things: Sequence[Thing] = scene.house.inside("all", "light", "switch", "fan", "cover", "media_player")
-    if not things:
-        return None
-    thing = scene.rng.choice(things)
-    called = refer(scene, thing)
-    if called is None:
-        return None
-    group = {"cover": ("act_open", "act_close")}.get(thing.domain, ("act_on", "act_off"))
-    command = scene.words.say(scene.rng.choice(group), thing=called, bare=bare(called))
-    said = scene.words.say("talk_later", command=command)
-    return refusal(scene, "refuse_later", said, scene.words.answer("talk_only_now"))
-
-
-@kind("refuse_never", 2.2)
-def refuse_never(scene: Scene) -> Example | None:
-    """Want what no house does."""
-    said, _, reply = scene.words.say("talk_never").partition(" => ")
-    return refusal(scene, "refuse_never", said, reply)
