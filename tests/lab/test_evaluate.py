@@ -217,7 +217,7 @@ def test_intervals_know_of_clusters() -> None:
 
 
 def test_scores_and_reports() -> None:
-    """Each measure counts the tasks that it is about, and failures are told with the lines of the prompt that matter."""
+    """Each measure counts the tasks that it is about, and failures are told with the lines that matter."""
     answers = [
         ("light.turn_off(light.a)", "act", "light.turn_off(light.a)"),
         ("light.turn_off(light.a)", "act", "lock.unlock(lock.front)"),

@@ -17,7 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 WORDS = 320
 TOKENS = [7, 301, 12, 250, 99, 3, 3, 180]
 MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-_SIZES = {
+_SIZES: dict[str, Any] = {
     "hidden_size": 256,
     "intermediate_size": 512,
     "num_hidden_layers": 2,
@@ -43,9 +43,9 @@ _NAMES = {
 def make_model(architecture: str, seed: int = 1) -> Any:
     """Return a model of random weights, large enough that every weight matters."""
     torch.manual_seed(seed)
-    model = (
-        LlamaForCausalLM(LlamaConfig(**_SIZES)) if architecture == "llama" else Qwen2ForCausalLM(Qwen2Config(**_SIZES))
-    )
+    kinds: dict[str, Any] = {"llama": (LlamaForCausalLM, LlamaConfig), "qwen2": (Qwen2ForCausalLM, Qwen2Config)}
+    kind, config = kinds[architecture]
+    model = kind(config(**_SIZES))
     for values in model.parameters():
         torch.nn.init.normal_(values, std=0.08)
     return model.eval()
@@ -85,7 +85,7 @@ def adapted(model: Any, folder: Path, *, rank: int = 32, **options: Any) -> Any:
     """Give a model a random LoRA adapter, save that as peft does, and return the model with it."""
     torch.manual_seed(2)
     config = LoraConfig(**{"r": rank, "lora_alpha": 2 * rank, "target_modules": MODULES, **options})
-    changed = get_peft_model(model, config)
+    changed: Any = get_peft_model(model, config)
     for name, values in changed.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(values, std=0.1)
