@@ -57,6 +57,7 @@ class Example:
         persona: al, blackbeard or robo.
         language: of the conversation; None is that of the house.
         tell_time: whether the prompt ends with day and time, as ISO time, or None.
+        timeless: whether it must not, because the answer is that the time is not known.
     """
 
     kind: str
@@ -66,3 +67,4 @@ class Example:
     persona: str = "al"
     language: str | None = None
     tell_time: str | None = None
+    timeless: bool = False

@@ -8,6 +8,7 @@ import pkgutil
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from home_llm_lab.example import Example
@@ -18,6 +19,9 @@ from home_llm_lab.phrases.template import TemplateError
 
 # How many of the sentences come through speech recognition, or from a hurried thumb.
 _NOISE = 0.25
+# How many of the prompts tell the time, though nothing hangs on it.
+_TIMED = 0.06
+_FIRST_DAY, _DAYS = datetime(2024, 1, 1), 365 * 6  # noqa: DTZ001 - local time, as it is told
 
 
 @dataclass(slots=True)
@@ -119,4 +123,12 @@ def make_example(
         replace(turn, said=noisy(turn.said, rng, language)) if turn.said and rng.random() < _NOISE else turn
         for turn in example.turns
     )
-    return replace(example, turns=turns, templates=tuple(words.used), persona=scene.persona)
+    told = example.tell_time
+    if told is None and not example.timeless and rng.random() < _TIMED:
+        told = some_time(rng).isoformat(timespec="minutes")
+    return replace(example, turns=turns, templates=tuple(words.used), persona=scene.persona, tell_time=told)
+
+
+def some_time(rng: random.Random) -> datetime:
+    """Return some minute of some years, by the clock on the wall."""
+    return _FIRST_DAY + timedelta(days=rng.randrange(_DAYS), minutes=rng.randrange(24 * 60))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from home_llm_lab.example import Call, Example, Turn
 from home_llm_lab.house import Thing
 from home_llm_lab.kinds.act_common import Order, reply
 from home_llm_lab.kinds.noise import spelled
 from home_llm_lab.kinds.refer import words_of
-from home_llm_lab.kinds.registry import Scene, kind
+from home_llm_lab.kinds.registry import Scene, kind, some_time
 from home_llm_lab.kinds.talk_common import as_said, talk, turn
 
 # What is said, what is answered, and how often.
@@ -29,8 +27,6 @@ _SMALL = (
     ("talk_glad", "talk_glad_answer", 1),
     ("talk_cheer", "talk_cheer_answers", 1),
 )
-# Nobody asks a house before or after.
-_FIRST_DAY, _DAYS = datetime(2024, 1, 1), 365 * 6  # noqa: DTZ001 - local time, as it is told
 
 
 def answers(scene: Scene, name: str, said: str, text: str, *, tell_time: str | None = None) -> Example:
@@ -128,7 +124,7 @@ def talk_time(scene: Scene) -> Example | None:
         return answers(
             scene, "talk_time", said, scene.words.answer("talk_no_time" if asked == "time" else "talk_no_date")
         )
-    moment = _FIRST_DAY + timedelta(days=rng.randrange(_DAYS), minutes=rng.randrange(24 * 60))
+    moment = some_time(rng)
     month = groups["talk_months"][moment.month - 1]
     values = {
         "time": moment.strftime("%H:%M"),
