@@ -104,7 +104,7 @@ def group_phrase(scene: Scene, category: Category, target: str, *, count: int = 
     """Return how devices of a place are spoken of, with article, or None where it would mean something else."""
     groups = scene.words.book.groups
     many = list(groups.get(f"nouns_{category.noun}", ()))
-    single = list(groups.get(f"noun_{category.noun}", ()))
+    single = [noun for noun in groups.get(f"noun_{category.noun}", ()) if noun not in many]
     if not many:
         return None
     values = {"nouns": scene.rng.choice(many)}
