@@ -18,6 +18,8 @@ from home_llm_lab.phrases.template import slots as slots_of
 _FRAMED, _FILLED = 0.35, 0.07
 # How often it is tried to say a place apart from the device: "turn the lamp on in the bedroom".
 _APART = 0.12
+# What telegrams leave out before a noun.
+_ARTICLES = {"en": ("the ", "my "), "de": ("die ",)}
 # How much more often something is said as an imperative than otherwise.
 _PLAIN = 1.7
 
@@ -166,7 +168,9 @@ def spoken_of(scene: Scene, subject: Subject) -> dict[str, str]:
 
 def bare(scene: Scene, said: str) -> str:
     """Return a noun phrase without its article, as telegrams have it."""
-    return said.removeprefix({"en": "the ", "de": "die "}.get(scene.words.book.language, ""))
+    for article in _ARTICLES.get(scene.words.book.language, ()):
+        said = said.removeprefix(article)
+    return said
 
 
 def fitting(scene: Scene, group: str, values: Mapping[str, str]) -> int:
