@@ -287,17 +287,17 @@ def _by_part(scene: Scene, thing: Thing) -> list[str]:
     """Return the ends of the name: "floor lamp" of "Ikea Floor Lamp", "air fryer" of "Kitchen Air Fryer" there."""
     area = scene.house.area(thing.area_id)
     room = words_of(" ".join((area.name, *area.aliases))) if area else frozenset()
-    told = _kind_words(scene.words.book, thing)
+    kinds = [words_of(noun) for noun in nouns(scene.words.book, thing)]
     found: list[str] = []
     for name in thing.names:
         parts = [part for part in name.split() if part not in ("-", "/")]
-        # What is left out is the room, or what follows says what it is.
-        found.extend(
-            " ".join(parts[start:]).lower()
-            for start in range(1, len(parts))
-            if words_of(" ".join(parts[:start])) <= room or words_of(parts[-1]) <= told
-        )
-    return [scene.words.answer("refer_the", noun=end) for end in found if words_of(end)]
+        for start in range(1, len(parts)):
+            left_out, end = words_of(" ".join(parts[:start])), words_of(" ".join(parts[start:]))
+            # What is left out is the whole room, or what follows says what it is.
+            is_room = left_out <= room and not words_of(parts[start]) <= room
+            if end and (is_room or any(kind <= end and words_of(parts[-1]) <= kind for kind in kinds)):
+                found.append(" ".join(parts[start:]).lower())
+    return [scene.words.answer("refer_the", noun=end) for end in found]
 
 
 def _by_noun(scene: Scene, thing: Thing) -> list[str]:
@@ -319,10 +319,6 @@ def _by_place(scene: Scene, thing: Thing) -> list[str]:
         if text.count("'s ") < 2:
             phrases.append(tidy(scene, text, called))
     return phrases
-
-
-def _kind_words(book: Book, thing: Thing) -> frozenset[str]:
-    return frozenset().union(*(words_of(text) for text in (*nouns(book, thing), *nouns(book, thing, plural=True))))
 
 
 def _area_name(scene: Scene, area: Area) -> str | None:
