@@ -64,13 +64,13 @@ def test_templates_parse(path):
 
 @pytest.fixture(scope="module")
 def examples() -> dict[str, list[Example]]:
-    """Return examples of every kind of order, made in forty houses."""
+    """Return examples of every kind of order, made in as many houses as it takes."""
     found: dict[str, list[Example]] = {name: [] for name in load_kinds() if name.startswith("act_")}
-    for seed in itertools.chain(range(100, 140)):
+    for seed in range(100, 300):
         house = make_house(seed, "en")
         rng = random.Random(seed)
         for name, made in found.items():
-            example = make_example(house, rng, name=name)
+            example = make_example(house, rng, name=name) if len(made) < 5 else None
             if example is not None:
                 made.append(example)
     return found
@@ -78,8 +78,7 @@ def examples() -> dict[str, list[Example]]:
 
 def test_every_kind_makes_examples(examples):
     """There is no kind of order that no house has anything for."""
-    rare = {"act_area_media", "act_lock_latch", "act_valve_position"}
-    assert [name for name, made in examples.items() if not made and name not in rare] == []
+    assert [name for name, made in examples.items() if not made] == []
 
 
 def test_orders_call_something_and_mean_something(examples):
