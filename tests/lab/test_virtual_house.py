@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from home_llm_lab.example import Call
@@ -60,6 +61,15 @@ async def test_nothing_of_a_house_is_left_for_the_next():
             async with world.open(HOUSE) as residence:
                 assert set(residence.entities) == {thing.entity_id for thing in HOUSE.things}
             assert not world.hass.states.async_all()
+
+
+async def test_timers_of_one_house_are_not_those_of_the_next():
+    """Satellites are the same devices in every house, but have timers only where the house has."""
+    async with open_world() as world:
+        for timers in (True, False):
+            async with world.open(replace(HOUSE, timers=timers)) as residence:
+                speaking = await Speaking.begin(residence)
+                assert ("assist.start_timer" in speaking.house_prompt) is timers
 
 
 async def test_the_integration_describes_the_house():

@@ -18,6 +18,8 @@ from .write import Writer
 
 # A line of progress every so many seconds.
 _PROGRESS = 5.0
+# In one house in one moment, where nothing else is said.
+CONVERSATIONS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Order:
     out: Path
     languages: Sequence[str] = tuple(splits.LANGUAGES)
     processes: int = 2
-    conversations: int = 25
+    conversations: int = CONVERSATIONS
     kind: str | None = None
     form: str = "home"
     flat: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -9,11 +10,12 @@ from pathlib import Path
 from custom_components.home_llm.tool_formats import ToolFormat
 from home_llm_lab.homes import VocabularyError
 from home_llm_lab.homes.vocabulary import load_vocabulary
+from home_llm_lab.kinds.alpaca import VARIABLE, AlpacaError, load_alpaca
 from home_llm_lab.kinds.registry import load_kinds
 from home_llm_lab.phrases.book import load_book
 from home_llm_lab.phrases.template import TemplateError
 
-from .build import Order, build
+from .build import CONVERSATIONS, Order, build
 from .datasheet import write_about
 from .errors import DataError
 from .formats import FORMATS
@@ -30,11 +32,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("data"), help="folder to write to (default: data)")
     parser.add_argument("--languages", default=",".join(LANGUAGES), help="of the houses, with commas between")
     parser.add_argument("--processes", type=int, default=2, help="how many work on it (default: 2)")
-    parser.add_argument("--conversations", type=int, default=25, help="in one house in one moment (default: 25)")
+    parser.add_argument("--conversations", type=int, default=CONVERSATIONS, help="in one house in one moment")
     parser.add_argument("--kind", help="only this kind")
     parser.add_argument("--format", choices=sorted(FORMATS), default="home", help="of tools and calls (default: home)")
     parser.add_argument("--tools", choices=[*ToolFormat], help="tool format, where it is not the usual of the format")
     parser.add_argument("--flat", action="store_true", help="one conversation a row, with messages and tools")
+    parser.add_argument("--alpaca", type=Path, help="a file in alpaca form, to mix in its short rows")
     parser.add_argument("--show", metavar="KIND", help="print three examples of a kind, or of all, and write nothing")
 
 
@@ -42,13 +45,17 @@ def run(arguments: Namespace) -> int:
     """Build, and return 0; 2 where something is wrong with what was given."""
     try:
         _run(arguments)
-    except (DataError, TemplateError, VocabularyError) as error:
+    except (AlpacaError, DataError, TemplateError, VocabularyError) as error:
         print(f"home-llm-lab: {error}", file=sys.stderr)
         return 2
     return 0
 
 
 def _run(arguments: Namespace) -> None:
+    if arguments.alpaca:
+        # Before the kinds are loaded, here and in the processes that make houses.
+        load_alpaca(arguments.alpaca)
+        os.environ[VARIABLE] = str(arguments.alpaca.resolve())
     languages = tuple(filter(None, map(str.strip, arguments.languages.split(","))))
     for language in languages:
         load_vocabulary(language)

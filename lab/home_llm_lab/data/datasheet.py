@@ -8,7 +8,7 @@ from typing import Any
 
 from homeassistant.const import __version__ as home_assistant
 
-from .build import Order
+from .build import CONVERSATIONS, Order
 from .errors import DataError
 from .stats import Stats
 
@@ -65,10 +65,10 @@ fewer than four templates are shared: {templates} of its templates are also in `
 {files}
 """
 _HOUSE = """A row is a house in one moment: `prompt` is the system prompt, `tools` are the tools as the integration sends
-them, and each of `conversations` goes on from there. `tail` stands between the prompt and the first message: where the
-speaker is, and what time it is."""
-_FLAT = """A row is one conversation, with the system prompt first. The markup of calls and the way in which tools are told
-are named in `format`."""
+them, and each of `conversations` goes on from there. `tail` stands between prompt and first message: where the speaker
+is, and what time it is."""
+_FLAT = """A row is one conversation, with the system prompt first. `format` names the markup of its calls, and `tools`
+are there where a chat template shows them."""
 
 
 def write_about(order: Order, stats: Stats) -> None:
@@ -109,7 +109,7 @@ def _datasheet(order: Order, told: Mapping[str, Any]) -> str:
 def _command(order: Order) -> str:
     """Return the command that makes the same again."""
     parts = [f"home-llm-lab data --size {order.size} --seed {order.seed}", f"--languages {','.join(order.languages)}"]
-    parts += [f"--conversations {order.conversations}"] if order.conversations != Order.conversations else []
+    parts += [f"--conversations {order.conversations}"] if order.conversations != CONVERSATIONS else []
     parts += [f"--kind {order.kind}"] if order.kind else []
     parts += [f"--format {order.form}"] if order.form != "home" else []
     parts += [f"--tools {order.tools}"] if order.tools else []

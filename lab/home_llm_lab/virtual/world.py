@@ -88,11 +88,19 @@ class World:
         for area in house.areas:
             self._create_area(area)
         entities = await self._create_things(house)
-        residence = Residence(hass, house, entities, self._satellites(house))
+        satellites = self._satellites(house)
+        timers = [
+            async_register_timer_handler(hass, device_id, lambda _event, _timer: None)
+            for device_id in satellites.values()
+            if house.timers
+        ]
+        residence = Residence(hass, house, entities, satellites)
         try:
             yield residence
         finally:
             residence.silence()
+            for unregister in timers:
+                unregister()
             await self._clear(residence)
 
     def _create_floor(self, floor_id: str, name: str, aliases: set[str]) -> None:
@@ -151,8 +159,6 @@ class World:
                 config_entry_id=self._entry.entry_id, identifiers={("satellite", str(number))}
             )
             devices.async_update_device(device.id, area_id=area_id)
-            if house.timers:
-                async_register_timer_handler(self.hass, device.id, lambda _event, _timer: None)
             found[area_id] = device.id
         return found
 
