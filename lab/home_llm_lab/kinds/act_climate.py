@@ -34,10 +34,10 @@ def _set(
 ) -> Order | None:
     values = {"degrees": say_number(scene, "degrees", degrees)}
     groups = ["act_temperature"]
-    if subject is not None and service.startswith("climate") and (place := _sole(scene, subject)):
+    if subject is not None and (room := _room(scene, subject)):
         # Where a room has one thermostat, the temperature of the room is its.
         groups.append("act_room_temperature")
-        values["in_area"], values["the_area"] = place
+        values |= room
     return on(
         scene,
         subject,
@@ -50,16 +50,22 @@ def _set(
     )
 
 
-def _sole(scene: Scene, subject: Subject) -> tuple[str, str] | None:
-    """Return the room of the only thermostat there, as "in the bedroom" and "the bedroom"; None for others."""
+def _room(scene: Scene, subject: Subject) -> dict[str, str]:
+    """Return the slots of the room of the only thermostat there; none where it has others, or says its place.
+
+    The room goes without saying where it is the speaker's own, or where the house has one thermostat.
+    """
     thing = subject.things[0]
-    if len(subject.things) > 1 or thing.area_id is None or subject.target != thing.entity_id:
-        return None
+    if len(subject.things) > 1 or subject.target != thing.entity_id or thing.domain != "climate" or subject.place:
+        return {}
+    alone = scene.house.inside("all", "climate") == [thing]
     target = f"area.{thing.area_id}"
-    if scene.house.inside(target, "climate") != [thing]:
-        return None
+    if not alone and (thing.area_id is None or scene.house.inside(target, "climate") != [thing]):
+        return {}
+    if (alone or target == f"area.{scene.area_id}") and scene.rng.random() < 0.5:
+        return {"in_area": ""}
     place, the = refer_group(scene, target), refer_group(scene, target, "the")
-    return (place, the) if place and the else None
+    return {"in_area": place, "the_area": the} if place and the else {}
 
 
 def _degrees(scene: Scene) -> float:
@@ -107,9 +113,9 @@ def temperature_step(scene: Scene) -> Order | None:
     name = "warmer" if up else "colder"
     groups = [f"act_{name}_by" if by is not None else f"act_{name}"]
     values = {"degrees": say_number(scene, "degrees_by", step)}
-    if place := _sole(scene, subject):
+    if room := _room(scene, subject):
         groups.append(f"{groups[0]}_room")
-        values["in_area"], values["the_area"] = place
+        values |= room
     return on(
         scene,
         subject,
@@ -303,7 +309,8 @@ def climate_need(scene: Scene) -> Order | None:
         return None
     here = [room for room in rooms if room[0] == f"area.{scene.area_id}"]
     target, thing = scene.rng.choice(here or rooms)
-    place = "" if here and scene.rng.random() < 0.5 else refer_group(scene, target)
+    alone = len(scene.house.inside("all", "climate")) == 1
+    place = "" if (here or alone) and scene.rng.random() < 0.5 else refer_group(scene, target)
     if place is None:
         return None
     then = _plain(round((number(thing, "temperature") or 0) + (1 if up else -1), 1))
