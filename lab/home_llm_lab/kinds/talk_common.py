@@ -29,7 +29,7 @@ _PLURALS = frozenset(
 )
 _PLACE = re.compile(r"\s(?:in|on|at|by|from|of|above|over|under|near|behind|beside|upstairs|downstairs|outside)\b")
 # What stands behind the noun in names: "Fairy Lights 2", "Blinds No. 3", "Spots (Kitchen)".
-_NUMBERED = re.compile(r"(?:\s+(?:no\.?\s*)?\d+|\s+\(.*\)?)+$")
+_NUMBERED = re.compile(r"(?:\s+(?:no\.?\s*|#)?\d+|\s+\(.*\)?)+$")
 
 
 def plural(phrase: str) -> bool:
