@@ -116,11 +116,19 @@ class House:
     things: tuple[Thing, ...]
     metric: bool = True
     timers: bool = False
+    # What is asked for all the time, found once.
+    _exposed: tuple[Thing, ...] = field(init=False, repr=False, compare=False)
+    _areas: Mapping[str | None, Area] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find what is asked for all the time."""
+        object.__setattr__(self, "_exposed", tuple(thing for thing in self.things if thing.exposed))
+        object.__setattr__(self, "_areas", {area.area_id: area for area in self.areas})
 
     @property
     def exposed(self) -> tuple[Thing, ...]:
         """Return what the assistant may know of."""
-        return tuple(thing for thing in self.things if thing.exposed)
+        return self._exposed
 
     def thing(self, entity_id: str) -> Thing:
         """Return a device.
@@ -135,7 +143,7 @@ class House:
 
     def area(self, area_id: str | None) -> Area | None:
         """Return an area by its id."""
-        return next((area for area in self.areas if area.area_id == area_id), None)
+        return self._areas.get(area_id)
 
     def floor(self, floor_id: str | None) -> Floor | None:
         """Return a floor by its id."""
@@ -154,13 +162,14 @@ class House:
         """Return the exposed devices in an area, on a floor or in all, as calls name them, of some domains or any."""
         kind, _, name = target.partition(".")
         found = []
-        for thing in self.exposed:
-            area = self.area(thing.area_id)
-            within = (
+        for thing in self._exposed:
+            if domains and thing.domain not in domains:
+                continue
+            area = self._areas.get(thing.area_id)
+            if (
                 target == "all"
                 or (kind == "area" and thing.area_id == name)
                 or (kind == "floor" and area is not None and area.floor_id == name)
-            )
-            if within and (not domains or thing.domain in domains):
+            ):
                 found.append(thing)
         return found

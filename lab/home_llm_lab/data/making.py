@@ -169,7 +169,9 @@ class _Maker:
             made = make_example(self.house, self.rng, held_out=held_out, name=name, persona=self.persona)
         except Exception as error:  # noqa: BLE001 - one kind with a fault is counted, and all others go on
             self._nothing[name] += 1
-            self.tally.reject(name, f"raises {type(error).__name__}", traceback.format_exc(limit=-4))
+            reason = f"raises {type(error).__name__}"
+            known = (name, reason) in self.tally.samples
+            self.tally.reject(name, reason, "" if known else traceback.format_exc(limit=-4))
             return None
         if made is None:
             self._nothing[name] += 1
