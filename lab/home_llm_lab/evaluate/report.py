@@ -22,11 +22,15 @@ def table(scores: Sequence[Score]) -> str:
             count = max(item.count for item in told if item)
             rows.append([f"{name} (N={count})", *(str(item) if item else "" for item in told)])
     costs = [score.cost for score in scores]
+    # The whole way through Home Assistant tells no tokens.
+    if any(cost.prompt_tokens for cost in costs):
+        rows += [
+            ["prompt tokens, median", *(f"{cost.prompt_tokens:.0f}" for cost in costs)],
+            ["of them read before", *(f"{cost.cached:.0%}" for cost in costs)],
+            ["answer tokens, median", *(f"{cost.completion_tokens:.0f}" for cost in costs)],
+            ["first word, p50 / p95", *(f"{cost.first_p50:.2f} s / {cost.first_p95:.2f} s" for cost in costs)],
+        ]
     rows += [
-        ["prompt tokens, median", *(f"{cost.prompt_tokens:.0f}" for cost in costs)],
-        ["of them read before", *(f"{cost.cached:.0%}" for cost in costs)],
-        ["answer tokens, median", *(f"{cost.completion_tokens:.0f}" for cost in costs)],
-        ["first word, p50 / p95", *(f"{cost.first_p50:.2f} s / {cost.first_p95:.2f} s" for cost in costs)],
         ["whole answer, p50 / p95", *(f"{cost.total_p50:.2f} s / {cost.total_p95:.2f} s" for cost in costs)],
         [
             "peak memory",

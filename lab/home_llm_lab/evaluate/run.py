@@ -35,7 +35,7 @@ def run(
     max_tokens: int = MAX_TOKENS,
     report: Callable[[int, int, float], None] | None = None,
 ) -> list[Outcome]:
-    """Return the outcomes of tasks, which stand in the order of their houses.
+    """Return the outcomes of tasks, which stand in the order of their houses; after Ctrl-C those that there are.
 
     Args:
         url: of the server.
@@ -55,7 +55,8 @@ def run(
         answer = ask(url, request_body(messages, task.tools, max_tokens=max_tokens))
         return Outcome(task, answer, judge(task, answer))
 
-    with ThreadPoolExecutor(parallel) as pool:
+    pool = ThreadPoolExecutor(parallel)
+    try:
         for _, house in itertools.groupby(tasks, key=lambda task: (task.number, task.system)):
             first, *rest = house
             # The prompt is read once, and then everybody has it.
@@ -64,4 +65,9 @@ def run(
                 right += outcome.verdict.right
                 if report:
                     report(len(outcomes), right, time.monotonic() - began)
+    except KeyboardInterrupt:
+        # What has been answered counts.
+        pass
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     return outcomes
