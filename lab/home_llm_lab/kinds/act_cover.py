@@ -44,8 +44,8 @@ def _places(scene: Scene, service: str) -> Subject | None:
     kinds = scene.rng.choices((("area",), ("floor",), ("all",)), (0.7, 0.15, 0.15))[0]
     categories = [BLINDS, CURTAINS, SHUTTERS, WINDOW_COVERS]
     for category in scene.rng.sample(categories, len(categories)):
-        least = 2 if kinds != ("area",) or category is WINDOW_COVERS else 1
-        found = group_of(scene, category, service, kinds=kinds, least=least)
+        # One blind is called by itself, also where it is spoken of as the blinds.
+        found = group_of(scene, category, service, kinds=kinds, least=2)
         if found is not None:
             return found
     return None
