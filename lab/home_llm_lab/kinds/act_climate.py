@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from home_llm_lab.example import Call, Change
+from home_llm_lab.example import Call
 from home_llm_lab.house import Thing
 from home_llm_lab.kinds.act_able import able, can, number
 from home_llm_lab.kinds.act_common import Order, Subject, on, one, order
-from home_llm_lab.kinds.act_groups import COOLING, HEATING, HUMIDIFIERS, group_of
+from home_llm_lab.kinds.act_groups import COOLING, HEATING, group_of
 from home_llm_lab.kinds.act_numbers import plain, say_number
 from home_llm_lab.kinds.refer import phrases_of, refer_group
 from home_llm_lab.kinds.registry import Scene
@@ -21,7 +21,9 @@ def _limits(thing: Thing) -> tuple[float, float]:
     return number(thing, "min_temp") or 7, number(thing, "max_temp") or 35
 
 
-def _takes(degrees: float) -> Callable[[Thing], bool]:
+def takes_degrees(degrees: float) -> Callable[[Thing], bool]:
+    """Return a test whether a device can be set to a temperature."""
+
     def takes(thing: Thing) -> bool:
         low, high = _limits(thing)
         return low <= degrees <= high
@@ -29,9 +31,10 @@ def _takes(degrees: float) -> Callable[[Thing], bool]:
     return takes
 
 
-def _set(
+def set_degrees(
     scene: Scene, subject: Subject | None, degrees: float, service: str = "climate.set_temperature"
 ) -> Order | None:
+    """Return the order to set something to a temperature."""
     values = {"degrees": say_number(scene, "degrees", degrees)}
     groups = ["act_temperature"]
     if subject is not None and (room := _room(scene, subject)):
@@ -76,7 +79,7 @@ def _degrees(scene: Scene) -> float:
 def temperature(scene: Scene) -> Order | None:
     """Set a thermostat."""
     degrees = _degrees(scene)
-    return _set(scene, one(scene, able(scene, "climate.set_temperature", _takes(degrees))), degrees)
+    return set_degrees(scene, one(scene, able(scene, "climate.set_temperature", takes_degrees(degrees))), degrees)
 
 
 @order("area_temperature", 3.7, together=0.8)
@@ -85,9 +88,9 @@ def area_temperature(scene: Scene) -> Order | None:
     degrees = _degrees(scene)
     kinds = scene.rng.choice((("area",), ("floor",), ("all",)))
     for category in scene.rng.sample((HEATING, COOLING), 2):
-        subject = group_of(scene, category, "climate.set_temperature", _takes(degrees), kinds=kinds, least=2)
+        subject = group_of(scene, category, "climate.set_temperature", takes_degrees(degrees), kinds=kinds, least=2)
         if subject is not None:
-            return _set(scene, subject, degrees)
+            return set_degrees(scene, subject, degrees)
     return None
 
 
@@ -183,7 +186,7 @@ def area_climate_off(scene: Scene) -> Order | None:
     return None
 
 
-def _choose(
+def choose(
     scene: Scene, service: str, argument: str, attribute: str, result: str, *, but: tuple[str, ...] = ()
 ) -> Order | None:
     """Return the order to choose one of what a device offers in an attribute."""
@@ -212,80 +215,13 @@ def _choose(
 @order("climate_preset", 2.5, together=1)
 def climate_preset(scene: Scene) -> Order | None:
     """Set the preset of heating or cooling."""
-    return _choose(scene, "climate.set_preset_mode", "preset_mode", "preset_modes", "preset_mode", but=("none",))
+    return choose(scene, "climate.set_preset_mode", "preset_mode", "preset_modes", "preset_mode", but=("none",))
 
 
 @order("climate_fan", 3, together=0.3)
 def climate_fan(scene: Scene) -> Order | None:
     """Set the fan of an air conditioner."""
-    return _choose(scene, "climate.set_fan_mode", "fan_mode", "fan_modes", "fan_mode")
-
-
-@order("water_temperature", 3, together=0.3)
-def water_temperature(scene: Scene) -> Order | None:
-    """Set the temperature of the hot water."""
-    degrees = scene.rng.choice(
-        (40, 42, 45, 48, 50, 52, 55, 60, 65) if scene.house.metric else (110, 115, 120, 125, 130)
-    )
-    subject = one(scene, able(scene, "water_heater.set_temperature", _takes(degrees)))
-    return _set(scene, subject, degrees, "water_heater.set_temperature")
-
-
-@order("water_mode", 2.4, together=0.2)
-def water_mode(scene: Scene) -> Order | None:
-    """Set the mode of a water heater."""
-    service = "water_heater.set_operation_mode"
-    return _choose(scene, service, "operation_mode", "operation_list", "state", but=("off",))
-
-
-@order("water_heater", 4, together=0.4)
-def water_heater(scene: Scene) -> Order | None:
-    """Turn a water heater on or off."""
-    which = scene.rng.choice(("on", "off"))
-
-    def clear(thing: Thing) -> bool:
-        return which == "off" or thing.state == "off"
-
-    def effect(thing: Thing) -> Change:
-        if which == "off":
-            return {"state": "off"}
-        modes = [mode for mode in thing.attributes.get("operation_list", ("off", "electric")) if mode != "off"]
-        return {"state": modes[0]}
-
-    subject = one(scene, able(scene, f"water_heater.turn_{which}", clear))
-    groups = [f"act_{which}", f"act_{which}_machine"]
-    return on(scene, subject, groups, Call(f"water_heater.turn_{which}"), effect)
-
-
-@order("humidity", 4, together=1)
-def humidity(scene: Scene) -> Order | None:
-    """Set the humidity that a humidifier or a dehumidifier is to reach."""
-    percent = scene.rng.choice((35, 40, 42, 45, 48, 50, 52, 55, 58, 60, 65))
-
-    def takes(thing: Thing) -> bool:
-        low, high = number(thing, "min_humidity") or 0, number(thing, "max_humidity") or 100
-        return low <= percent <= high
-
-    service = "humidifier.set_humidity"
-    subject = one(scene, able(scene, service, takes))
-    if scene.rng.random() < 0.1:
-        subject = group_of(scene, HUMIDIFIERS, service, takes, kinds=("all",), least=2) or subject
-    return on(
-        scene,
-        subject,
-        ["act_humidity"],
-        Call(service, None, {"humidity": percent}),
-        lambda _: {"humidity": percent},
-        clause="did_humidity",
-        values={"percent": say_number(scene, "percent_by", percent)},
-        told={"percent": str(percent)},
-    )
-
-
-@order("humidifier_mode", 3.2, together=0.2)
-def humidifier_mode(scene: Scene) -> Order | None:
-    """Set the mode of a humidifier."""
-    return _choose(scene, "humidifier.set_mode", "mode", "available_modes", "mode")
+    return choose(scene, "climate.set_fan_mode", "fan_mode", "fan_modes", "fan_mode")
 
 
 @order("climate_need", 1.5, together=0)
