@@ -11,6 +11,9 @@ _ONES = (
 )
 _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
+# How often the other languages write a decimal comma.
+_COMMA = 0.6
+
 
 def plain(value: float) -> str:
     """Return a number in digits, whole where it is whole."""
@@ -43,6 +46,8 @@ def say_number(scene: Scene, group: str, value: float) -> str:
     special = f"{group}_{plain(value)}"
     if special in scene.words.book.groups and (value <= 1 or scene.rng.random() < 0.3):
         return scene.words.answer(special)
-    words = in_words(scene, value)
-    values = {"n": plain(value)} if words is None else {"n": plain(value), "words": words}
+    words, digits = in_words(scene, value), plain(value)
+    if "." in digits and scene.words.book.language != "en" and scene.rng.random() < _COMMA:
+        digits = digits.replace(".", ",")
+    values = {"n": digits} if words is None else {"n": digits, "words": words}
     return scene.words.answer(group, **values)

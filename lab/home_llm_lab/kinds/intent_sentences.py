@@ -13,7 +13,7 @@ import importlib.util
 import json
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ INTENTS = (
 )
 _NAME, _AREA = "\x01", "\x02"
 _DEEPEST = 30
-_HELD_OUT = 8
+_HELD_OUT, _FEW = 8, 4
 # Lists of numbers, by the values that fill them.
 _NUMBERS = frozenset({"brightness", "temperature", "position", "volume", "volume_level"})
 # Templates that call a device by a noun behind its name: "the kitchen lamp light".
@@ -118,11 +118,7 @@ def sentence(
         tries: how many sentences are drawn at most.
     """
     language = house.language
-    templates = [
-        text
-        for text in _templates(language, meant.intent, meant.combination, meant.domain)
-        if (int(template_key("", "", text)[-4:], 16) % _HELD_OUT == 0) is held_out
-    ]
+    templates = _of_split(_templates(language, meant.intent, meant.combination, meant.domain), held_out=held_out)
     for _ in range(tries if templates else 0):
         template = rng.choice(templates)
         try:
@@ -152,6 +148,14 @@ def _content(language: str) -> Mapping[str, Any]:
     path = Path(package.origin).parent / "data" / f"{language}.json"
     content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
+
+
+def _of_split(templates: Sequence[str], *, held_out: bool) -> list[str]:
+    """Return the templates of a split; where there are few, they are in both, as in the phrase books."""
+    if len(templates) < _FEW:
+        return list(templates)
+    out = [text for text in templates if int(template_key("", "", text)[-4:], 16) % _HELD_OUT == 0] or templates[:1]
+    return [text for text in templates if (text in out) is held_out]
 
 
 @functools.cache
