@@ -70,8 +70,8 @@ class German:
         things = [noun for noun in found if noun and noun not in self._lexicon.listed("rooms")]
         rooms = [noun for noun in found if noun]
         # A whole word that is a thing names it, wherever it stands: Licht Küche, Küche Licht.
-        chosen = (things or rooms or [None])[0]
-        return self._lexicon.genders[chosen] if chosen else None
+        chosen = things or rooms
+        return self._lexicon.genders[chosen[0]] if chosen else None
 
     def _noun(self, word: str) -> str | None:
         """Return the longest known noun that a compound ends in."""
