@@ -64,31 +64,31 @@ def place_values(scene: Scene, target: str) -> dict[str, str] | None:
     return values
 
 
-@order("area_lights", 12, together=9)
+@order("area_lights", 10, together=9)
 def area_lights(scene: Scene) -> Order | None:
     """Turn the lights of a room on or off."""
     return lights(scene, ("area",), scene.rng.choice(("on", "off")))
 
 
-@order("floor_lights", 3.3, together=2)
+@order("floor_lights", 4.3, together=2)
 def floor_lights(scene: Scene) -> Order | None:
     """Turn the lights of a floor on or off."""
     return lights(scene, ("floor",), scene.rng.choice(("on", "off", "off")))
 
 
-@order("all_lights", 1.6, together=0.2)
+@order("all_lights", 2.1, together=0.2)
 def all_lights(scene: Scene) -> Order | None:
     """Turn all lights on or off."""
     return lights(scene, ("all",), scene.rng.choice(("on", "off", "off")))
 
 
-@order("area_devices", 5.8, together=2)
+@order("area_devices", 4.9, together=2)
 def area_devices(scene: Scene) -> Order | None:
     """Turn the plugs, fans, televisions or speakers of a place on or off."""
     return _devices(scene, ("area",), (PLUGS, FANS, SPEAKERS, TVS, PLAYERS, SWITCHES))
 
 
-@order("wide_devices", 2, together=0.2)
+@order("wide_devices", 2.6, together=0.2)
 def wide_devices(scene: Scene) -> Order | None:
     """Turn the plugs, fans, televisions or speakers of a floor or of the house on or off."""
     kinds = scene.rng.choice((("floor",), ("all",)))
@@ -105,7 +105,7 @@ def _devices(scene: Scene, kinds: Sequence[str], categories: Sequence[Category])
     return None
 
 
-@order("everything_off", 2.3, together=0.3)
+@order("everything_off", 3, together=0.3)
 def everything_off(scene: Scene) -> Order | None:
     """Turn everything off in a room, on a floor or in the house."""
     kinds = scene.rng.choices((("area",), ("floor",), ("all",)), (0.5, 0.2, 0.3))[0]

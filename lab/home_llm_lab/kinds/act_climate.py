@@ -82,7 +82,7 @@ def temperature(scene: Scene) -> Order | None:
     return set_degrees(scene, one(scene, able(scene, "climate.set_temperature", takes_degrees(degrees))), degrees)
 
 
-@order("area_temperature", 3.7, together=0.8)
+@order("area_temperature", 3.1, together=0.8)
 def area_temperature(scene: Scene) -> Order | None:
     """Set the thermostats of a place."""
     degrees = _degrees(scene)
@@ -135,7 +135,7 @@ def _plain(value: float) -> float:
     return int(value) if value == int(value) else value
 
 
-@order("climate_mode", 3, together=2.5)
+@order("climate_mode", 4.2, together=2.5)
 def climate_mode(scene: Scene) -> Order | None:
     """Set the mode of heating or cooling, off included."""
     subject = one(scene, able(scene, "climate.set_hvac_mode", lambda thing: bool(thing.attributes.get("hvac_modes"))))
@@ -172,7 +172,7 @@ def _on_mode(thing: Thing) -> str | None:
     return wanted if wanted in modes else None
 
 
-@order("area_climate_off", 2.7, together=0.2)
+@order("area_climate_off", 2.3, together=0.2)
 def area_climate_off(scene: Scene) -> Order | None:
     """Turn the heating or the cooling of a place off."""
     kinds = scene.rng.choice((("area",), ("floor",), ("all",), ("all",)))
@@ -224,7 +224,7 @@ def climate_fan(scene: Scene) -> Order | None:
     return choose(scene, "climate.set_fan_mode", "fan_mode", "fan_modes", "fan_mode")
 
 
-@order("climate_need", 1.5, together=0)
+@order("climate_need", 1.3, together=0)
 def climate_need(scene: Scene) -> Order | None:
     """Understand that it is too cold or too warm, where the room has one thermostat that can help."""
     up = scene.rng.random() < 0.5

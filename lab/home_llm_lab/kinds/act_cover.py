@@ -70,19 +70,19 @@ def _open_close(scene: Scene, *, group: bool = False) -> Order | None:
     return on(scene, subject, groups, Call(service), lambda thing: moved(thing, position), clause=f"did_{which}")
 
 
-@order("cover", 8, together=6)
+@order("cover", 11, together=6)
 def cover(scene: Scene) -> Order | None:
     """Open or close a cover."""
     return _open_close(scene)
 
 
-@order("area_cover", 3.7, together=2.5)
+@order("area_cover", 3.1, together=2.5)
 def area_cover(scene: Scene) -> Order | None:
     """Open or close the covers of a place."""
     return _open_close(scene, group=True)
 
 
-@order("cover_stop", 0.91, together=0.2)
+@order("cover_stop", 1.3, together=0.2)
 def cover_stop(scene: Scene) -> Order | None:
     """Stop a cover."""
     subject = one(scene, able(scene, "cover.stop_cover"))
@@ -122,7 +122,7 @@ def cover_position(scene: Scene) -> Order | None:
     return _position(scene)
 
 
-@order("area_cover_position", 1.4, together=0.8)
+@order("area_cover_position", 1.2, together=0.8)
 def area_cover_position(scene: Scene) -> Order | None:
     """Move the covers of a place to a position."""
     return _position(scene, group=True)

@@ -15,7 +15,7 @@ from home_llm_lab.kinds.registry import Scene
 _MACHINES = ("coffee_maker", "kettle", "dishwasher", "sprinkler_switch")
 
 
-@order("deed", 4, together=0.3)
+@order("deed", 3.2, together=0.3)
 def deed(scene: Scene) -> Order | None:
     """Start the only machine of the house that does what is wanted."""
     things = able(scene, "switch.turn_on", lambda thing: thing.kind in _MACHINES)
@@ -34,7 +34,7 @@ def deed(scene: Scene) -> Order | None:
     )
 
 
-@order("sun", 1.6, together=0)
+@order("sun", 1.4, together=0)
 def sun(scene: Scene) -> Order | None:
     """Let the sun in, or keep it out, in a room whose windows have covers of whatever sort."""
     which = scene.rng.choice(("open", "close"))

@@ -114,7 +114,7 @@ def _group(scene: Scene, category: Category, service: str, *, doors: bool = Fals
     return None if said is None else Subject(said, target, tuple(things), group_name(scene, category, target))
 
 
-@order("lights_except", 3.4, together=0.3)
+@order("lights_except", 4.4, together=0.3)
 def lights_except(scene: Scene) -> Order | None:
     """Turn all lights of a place on or off but some."""
     which = scene.rng.choice(("on", "off", "off"))
@@ -132,7 +132,7 @@ def lights_except(scene: Scene) -> Order | None:
     )
 
 
-@order("others_except", 4.8, together=0.2)
+@order("others_except", 6.2, together=0.2)
 def others_except(scene: Scene) -> Order | None:
     """Open, close, lock or turn off all of a sort in a place but some."""
     which = scene.rng.choice(("open", "close", "close", "lock", "players"))
@@ -162,7 +162,7 @@ def others_except(scene: Scene) -> Order | None:
     return None
 
 
-@order("everything_except", 2.3, together=0.2)
+@order("everything_except", 3, together=0.2)
 def everything_except(scene: Scene) -> Order | None:
     """Turn everything in a place off but some of it."""
     kinds = scene.rng.choices((("area",), ("floor",), ("all",)), (0.25, 0.3, 0.45))[0]

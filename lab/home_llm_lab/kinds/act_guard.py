@@ -13,7 +13,7 @@ from home_llm_lab.kinds.registry import Scene
 _ARMED = {"alarm_arm_home": "armed_home", "alarm_arm_away": "armed_away", "alarm_arm_night": "armed_night"}
 
 
-@order("lock", 12, together=4)
+@order("lock", 17, together=4)
 def lock(scene: Scene) -> Order | None:
     """Lock or unlock a door."""
     which = scene.rng.choice(("lock", "lock", "unlock"))
@@ -22,14 +22,14 @@ def lock(scene: Scene) -> Order | None:
     return on(scene, one(scene, things), [f"act_{which}"], call, lambda _: change)
 
 
-@order("lock_latch", 1.6, together=0.1)
+@order("lock_latch", 1.3, together=0.1)
 def lock_latch(scene: Scene) -> Order | None:
     """Open the latch of a door."""
     subject = one(scene, able(scene, "lock.open"))
     return on(scene, subject, ["act_latch"], Call("lock.open"), lambda _: {"state": "open"}, clause="did_latch")
 
 
-@order("lock_all", 3, together=0.5)
+@order("lock_all", 3.9, together=0.5)
 def lock_all(scene: Scene) -> Order | None:
     """Lock all doors, of a floor or of a room."""
     kinds = scene.rng.choices((("all",), ("floor",), ("area",)), (0.7, 0.15, 0.15))[0]
@@ -40,7 +40,7 @@ def lock_all(scene: Scene) -> Order | None:
     return on(scene, subject, groups, Call("lock.lock"), lambda _: {"state": "locked"})
 
 
-@order("alarm", 7.1, together=2)
+@order("alarm", 5.7, together=2)
 def alarm(scene: Scene) -> Order | None:
     """Arm or disarm the alarm."""
     which = scene.rng.choice((*_ARMED, "alarm_arm_away", "alarm_disarm"))
@@ -49,7 +49,7 @@ def alarm(scene: Scene) -> Order | None:
     return on(scene, subject, [f"act_{which}"], Call(f"alarm_control_panel.{which}"), lambda _: change)
 
 
-@order("valve", 4.8, together=0.4)
+@order("valve", 6.7, together=0.4)
 def valve(scene: Scene) -> Order | None:
     """Open or close a valve."""
     which = scene.rng.choice(("open", "close"))

@@ -189,7 +189,7 @@ def brightness(scene: Scene) -> Order | None:
     return _brightness(scene, _lamp(scene, dimmable))
 
 
-@order("area_brightness", 3.5, together=3)
+@order("area_brightness", 3, together=3)
 def area_brightness(scene: Scene) -> Order | None:
     """Set the brightness of the lamps of a place."""
     return _brightness(scene, _lamps(scene, dimmable))
@@ -201,7 +201,7 @@ def brightness_step(scene: Scene) -> Order | None:
     return _step(scene, lambda test: _lamp(scene, test))
 
 
-@order("area_brightness_step", 2.9, together=1.5)
+@order("area_brightness_step", 2.5, together=1.5)
 def area_brightness_step(scene: Scene) -> Order | None:
     """Make the lamps of a place brighter or darker."""
     return _step(scene, lambda test: _lamps(scene, test))
@@ -213,7 +213,7 @@ def color(scene: Scene) -> Order | None:
     return _color(scene, _lamp(scene, colored))
 
 
-@order("area_color", 0.96, together=1)
+@order("area_color", 0.82, together=1)
 def area_color(scene: Scene) -> Order | None:
     """Give the lamps of a place a colour."""
     return _color(scene, _lamps(scene, colored))
@@ -225,7 +225,7 @@ def white(scene: Scene) -> Order | None:
     return _white(scene, lambda test: _lamp(scene, test))
 
 
-@order("area_white", 0.76, together=0.7)
+@order("area_white", 0.65, together=0.7)
 def area_white(scene: Scene) -> Order | None:
     """Make the white of the lamps of a place warm or cold."""
     return _white(scene, lambda test: _lamps(scene, test))

@@ -33,7 +33,7 @@ def _new_items(scene: Scene, thing: Thing, count: int) -> list[str]:
     return scene.rng.sample(fresh, count)
 
 
-@order("list_add", 8.5, together=3.5)
+@order("list_add", 6.8, together=3.5)
 def list_add(scene: Scene) -> Order | None:
     """Put one thing or several on a list."""
     lists = able(scene, "todo.add_item")
@@ -62,7 +62,7 @@ def list_add(scene: Scene) -> Order | None:
     )
 
 
-@order("list_done", 4.1, together=1.2)
+@order("list_done", 3.3, together=1.2)
 def list_done(scene: Scene) -> Order | None:
     """Tick something off a list, or take it off."""
     which = scene.rng.choice(("complete", "complete", "remove"))

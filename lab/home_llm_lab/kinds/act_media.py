@@ -45,7 +45,7 @@ _PLAYING: dict[str, tuple[str, Callable[[Thing], Change], frozenset[str]]] = {
 }
 
 
-@order("media_play", 9.4, together=3.5)
+@order("media_play", 7.5, together=3.5)
 def media_play(scene: Scene) -> Order | None:
     """Play, pause, stop or skip on a player."""
     which = scene.rng.choice(("pause", "pause", "play", "stop", "next", "next", "previous"))
@@ -55,7 +55,7 @@ def media_play(scene: Scene) -> Order | None:
     return on(scene, subject, [f"act_media_{which}"], Call(f"media_player.{service}"), effect, clause=clause)
 
 
-@order("media_playing", 9.6, together=2.5)
+@order("media_playing", 7.7, together=2.5)
 def media_playing(scene: Scene) -> Order | None:
     """Pause, stop, skip or resume what is playing, without saying where: only one player plays."""
     which = scene.rng.choice(("pause", "pause", "stop", "next", "next", "previous", "play"))
@@ -80,7 +80,7 @@ def media_playing(scene: Scene) -> Order | None:
     )
 
 
-@order("area_media", 1.6, together=0.4)
+@order("area_media", 1.4, together=0.4)
 def area_media(scene: Scene) -> Order | None:
     """Pause or stop all players of a place, or set their volume."""
     kinds = scene.rng.choice((("area",), ("floor",), ("all",)))

@@ -41,7 +41,7 @@ def _order(group: str, place: str, thing: Thing, call: Call, change: Change, cla
     return Order((group,), {"in_area": place}, (call,), effects, clause, {"name": thing.name}, (thing,))
 
 
-@order("room_music", 4, together=0.5)
+@order("room_music", 3.4, together=0.5)
 def room_music(scene: Scene) -> Order | None:
     """Play music in a room with one player."""
     for target, thing in _rooms(scene):
@@ -52,7 +52,7 @@ def room_music(scene: Scene) -> Order | None:
     return None
 
 
-@order("room_volume", 4, together=0.5)
+@order("room_volume", 3.4, together=0.5)
 def room_volume(scene: Scene) -> Order | None:
     """Set the volume where one player can be meant, make it louder or quieter, or mute it."""
     found = _one_here(scene)

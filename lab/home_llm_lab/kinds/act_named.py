@@ -21,19 +21,19 @@ def _use(scene: Scene, services: Sequence[str], group: str) -> Order | None:
     return on(scene, one(scene, [thing]), [group], Call(service), lambda _: used, clause=f"did_{group[4:]}")
 
 
-@order("scene", 6, together=2.5)
+@order("scene", 4.8, together=2.5)
 def scene_on(scene: Scene) -> Order | None:
     """Activate a scene."""
     return _use(scene, ("scene.turn_on",), "act_scene")
 
 
-@order("script", 6, together=2)
+@order("script", 4.8, together=2)
 def script(scene: Scene) -> Order | None:
     """Run a script."""
     return _use(scene, ("script.turn_on",), "act_script")
 
 
-@order("button", 4.8, together=1.2)
+@order("button", 3.8, together=1.2)
 def button(scene: Scene) -> Order | None:
     """Press a button."""
     return _use(scene, ("button.press", "input_button.press"), "act_button")

@@ -11,7 +11,7 @@ from home_llm_lab.kinds.refer import refer_group
 from home_llm_lab.kinds.registry import Scene
 
 
-@order("need_light", 2.2, together=0)
+@order("need_light", 1.9, together=0)
 def need_light(scene: Scene) -> Order | None:
     """Turn the lights on where it is dark: in a room that is named, or in the speaker's own."""
     target = _room(scene, "light.turn_on", lit=False)
@@ -32,7 +32,7 @@ def need_light(scene: Scene) -> Order | None:
     )
 
 
-@order("need_dark", 1.2, together=0)
+@order("need_dark", 1, together=0)
 def need_dark(scene: Scene) -> Order | None:
     """Turn the lights off where somebody leaves or sleeps."""
     target = _room(scene, "light.turn_off", lit=True)
@@ -75,7 +75,7 @@ def _place(scene: Scene, target: str) -> dict[str, str] | None:
     return {"in_area": place, "the_area": the}
 
 
-@order("need_air", 2.4, together=0)
+@order("need_air", 2, together=0)
 def need_air(scene: Scene) -> Order | None:
     """Turn on the fan where it is stuffy, where the room has just one."""
     found = []
@@ -101,7 +101,7 @@ def need_air(scene: Scene) -> Order | None:
     )
 
 
-@order("need_quiet", 3.2, together=0)
+@order("need_quiet", 2.7, together=0)
 def need_quiet(scene: Scene) -> Order | None:
     """Make the one thing that plays here quieter where somebody wants it quieter."""
     players = [thing for thing in scene.house.inside("all", "media_player") if thing.state == "playing"]

@@ -31,7 +31,7 @@ def _by_place(scene: Scene, make: Callable[[Scene], Order | None]) -> Order | No
     return replace(made, groups=tuple(f"{group}_place" for group in made.groups), values=values, place="")
 
 
-@order("place_lights", 4, together=0)
+@order("place_lights", 3.4, together=0)
 def place_lights(scene: Scene) -> Order | None:
     """Set brightness, colour or warmth of a place."""
     return _by_place(scene, scene.rng.choice(ORDERS_OF_PLACES))

@@ -11,13 +11,13 @@ _VACUUM = {"start": "cleaning", "pause": "paused", "return_to_base": "returning"
 _MOWER = {"start_mowing": "mowing", "pause": "paused", "dock": "returning"}
 
 
-@order("vacuum", 9.6, together=2.5)
+@order("vacuum", 7.7, together=2.5)
 def vacuum(scene: Scene) -> Order | None:
     """Start, pause or send home a vacuum cleaner; the only one may be meant by its work."""
     return _robot(scene, "vacuum", _VACUUM)
 
 
-@order("mower", 5.6, together=0.6)
+@order("mower", 4.5, together=0.6)
 def mower(scene: Scene) -> Order | None:
     """Start, pause or send home a lawn mower; the only one may be meant by its work."""
     return _robot(scene, "lawn_mower", _MOWER)

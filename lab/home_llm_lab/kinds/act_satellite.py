@@ -14,7 +14,7 @@ def _free(scene: Scene) -> bool:
     return scene.house.timers and not scene.house.inside("all", "timer")
 
 
-@order("assist_timer", 7, together=2)
+@order("assist_timer", 5.6, together=2)
 def assist_timer(scene: Scene) -> Order | None:
     """Start a timer for some time, with or without what it is for."""
     if not _free(scene):
@@ -31,7 +31,7 @@ def assist_timer(scene: Scene) -> Order | None:
     return Order(tuple(groups), values, (Call("assist.start_timer", None, arguments),), {}, clause, spoken)
 
 
-@order("assist_timer_cancel", 2, together=0.3)
+@order("assist_timer_cancel", 1.6, together=0.3)
 def assist_timer_cancel(scene: Scene) -> Order | None:
     """Cancel the timer, or all timers."""
     if not _free(scene):

@@ -55,7 +55,7 @@ def orders(scene: Scene, count: int, taken: Sequence[Thing] = ()) -> list[Order]
     return found
 
 
-@kind("act_several_different", 4.2)
+@kind("act_several_different", 5.9)
 def several_different(scene: Scene) -> Example | None:
     """Give two to four orders at once, each of its own."""
     count = scene.rng.choices((2, 3, 4), (0.75, 0.2, 0.05))[0]
@@ -81,7 +81,7 @@ def _together(scene: Scene, found: Sequence[Order]) -> str | None:
     return finish(scene, frame(scene, said))
 
 
-@kind("act_several_alike", 5)
+@kind("act_several_alike", 7)
 def several_alike(scene: Scene) -> Example | None:
     """Do the same to two, three or four devices."""
     count = scene.rng.choices((2, 3, 4), (0.7, 0.23, 0.07))[0]
@@ -182,7 +182,7 @@ def _alike_brightness(scene: Scene, count: int) -> list[Order]:
     return found
 
 
-@kind("act_several_areas", 1.7)
+@kind("act_several_areas", 2.4)
 def several_areas(scene: Scene) -> Example | None:
     """Turn the lights of two or three rooms on or off."""
     which = scene.rng.choice(("on", "off"))
@@ -204,7 +204,7 @@ def several_areas(scene: Scene) -> Example | None:
     return None if text is None else example(scene, "act_several_areas", text, found)
 
 
-@kind("act_opposite", 1.2)
+@kind("act_opposite", 1.7)
 def opposite(scene: Scene) -> Example | None:
     """Turn one thing on and another off."""
     first = scene.rng.choice(("on", "off"))
@@ -233,7 +233,7 @@ def _said(scene: Scene, group: str, values: dict[str, str]) -> str:
     return finish(scene, said if chosen == free else frame(scene, said))
 
 
-@kind("act_corrected", 2.1)
+@kind("act_corrected", 2.9)
 def corrected(scene: Scene) -> Example | None:
     """Begin an order, and mean another one: only the last one counts."""
     wrong = orders(scene, 1)
@@ -255,7 +255,7 @@ def corrected(scene: Scene) -> Example | None:
     return example(scene, "act_corrected", finish(scene, said), right)
 
 
-@kind("act_other_one", 1.5)
+@kind("act_other_one", 2.1)
 def other_one(scene: Scene) -> Example | None:
     """Name a device, and then the one that is meant."""
     which = scene.rng.choice(("on", "off"))

@@ -51,7 +51,7 @@ def _each(
     return Order(tuple(groups), spoken_of(scene, subject), calls, effects, clause, told, subject.things)
 
 
-@order("some_covers", 3, together=0)
+@order("some_covers", 4.2, together=0)
 def some_covers(scene: Scene) -> Order | None:
     """Open or close the blinds of a place that has curtains too, or the other way round."""
     which = scene.rng.choice(("open", "close"))
@@ -65,7 +65,7 @@ def some_covers(scene: Scene) -> Order | None:
     return None
 
 
-@order("some_devices", 3, together=0)
+@order("some_devices", 4.2, together=0)
 def some_devices(scene: Scene) -> Order | None:
     """Turn the televisions of a place off that has speakers too, and the like."""
     which = scene.rng.choice(("on", "off", "off"))

@@ -58,43 +58,43 @@ def switched(thing: Thing, which: str) -> dict[str, str]:
     return {"state": which}
 
 
-@order("switch_light", 15, together=13)
+@order("switch_light", 21, together=13)
 def switch_light(scene: Scene) -> Order | None:
     """Turn a lamp on or off."""
     return _switched(scene, "light")
 
 
-@order("switch_switch", 8, together=6)
+@order("switch_switch", 11, together=6)
 def switch_switch(scene: Scene) -> Order | None:
     """Turn a switch on or off, and what hangs on it."""
     return _switched(scene, "switch")
 
 
-@order("switch_toggle", 6.1, together=2)
+@order("switch_toggle", 8.5, together=2)
 def switch_toggle(scene: Scene) -> Order | None:
     """Turn a mode on or off."""
     return _switched(scene, "input_boolean")
 
 
-@order("switch_fan", 5.4, together=3)
+@order("switch_fan", 7.6, together=3)
 def switch_fan(scene: Scene) -> Order | None:
     """Turn a fan on or off."""
     return _switched(scene, "fan")
 
 
-@order("switch_media", 5.3, together=3)
+@order("switch_media", 7.4, together=3)
 def switch_media(scene: Scene) -> Order | None:
     """Turn a television, a radio or a speaker on or off."""
     return _switched(scene, "media_player")
 
 
-@order("switch_humidifier", 4.6, together=1)
+@order("switch_humidifier", 6.4, together=1)
 def switch_humidifier(scene: Scene) -> Order | None:
     """Turn a humidifier on or off."""
     return _switched(scene, "humidifier")
 
 
-@order("switch_siren", 2.4, together=0.2)
+@order("switch_siren", 3.4, together=0.2)
 def switch_siren(scene: Scene) -> Order | None:
     """Turn a siren on or off."""
     return _switched(scene, "siren")

@@ -69,7 +69,7 @@ def _timer(scene: Scene, service: str, state: str | None = None) -> Subject | No
     return one(scene, able(scene, service, lambda thing: state is None or thing.state == state))
 
 
-@order("timer_start", 9.6, together=1)
+@order("timer_start", 7.7, together=1)
 def timer_start(scene: Scene) -> Order | None:
     """Start a timer that is an entity, for as long as is said."""
     told, values, seconds = duration(scene)
@@ -85,7 +85,7 @@ def timer_start(scene: Scene) -> Order | None:
     )
 
 
-@order("timer_go", 3.2, together=0.3)
+@order("timer_go", 2.6, together=0.3)
 def timer_go(scene: Scene) -> Order | None:
     """Start a timer that is an entity for its own time, or let it go on."""
     subject = _timer(scene, "timer.start", scene.rng.choice(("idle", "paused")))
@@ -96,7 +96,7 @@ def timer_go(scene: Scene) -> Order | None:
     return on(scene, subject, groups, Call("timer.start"), lambda _: {"state": "active"}, clause="did_timer_go")
 
 
-@order("timer_end", 4, together=0.4)
+@order("timer_end", 3.2, together=0.4)
 def timer_end(scene: Scene) -> Order | None:
     """Pause or cancel a timer that is an entity."""
     which = scene.rng.choice(("pause", "cancel"))

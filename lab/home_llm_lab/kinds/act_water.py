@@ -29,7 +29,7 @@ def water_mode(scene: Scene) -> Order | None:
     return choose(scene, service, "operation_mode", "operation_list", "state", but=("off",))
 
 
-@order("water_heater", 4, together=0.4)
+@order("water_heater", 5.6, together=0.4)
 def water_heater(scene: Scene) -> Order | None:
     """Turn a water heater on or off."""
     which = scene.rng.choice(("on", "off"))
