@@ -58,6 +58,7 @@ class Arguments:
     )
     eval_steps: int = _flag(200, "steps between evaluations; 0 is only at the end", group="schedule")
     eval_rows: int = _flag(0, "at most so many rows are evaluated before the end; 0 is all", group="schedule")
+    final_eval_rows: int = _flag(0, "at most so many rows are evaluated at the end; 0 is all", group="schedule")
     save_steps: int = _flag(-1, "steps between checkpoints; -1 is every epoch, 0 only at the end", group="schedule")
     save_total_limit: int = _flag(1, "checkpoints that are kept", group="schedule")
     logging_steps: int = _flag(5, "steps between lines of progress", group="schedule")

@@ -84,28 +84,24 @@ def make_batch(rows: Sequence[Sequence[Tree]], length: int) -> Batch:
     for index, row in enumerate(rows):
         at = 0
         for number, item in enumerate(row):
-            start, shared = at, len(item.prefix)
-            tokens[index, at : at + shared] = item.prefix
-            positions[index, at : at + shared] = np.arange(shared)
-            at += shared
-            for order, part in enumerate(item.branches, 1):
-                size = len(part.tokens)
-                tokens[index, at : at + size] = part.tokens
-                positions[index, at : at + size] = np.arange(shared, shared + size)
-                branch[index, at : at + size] = order
-                learned = np.flatnonzero(part.learned)
-                # The first token of a branch is told by the last of the prefix.
-                source = np.where(learned > 0, at + learned - 1, start + shared - 1)
-                # Nothing tells the first token of all.
-                known = learned + shared > 0
-                learned, source = learned[known], source[known]
-                sources.append(index * length + source)
-                targets.append(part.tokens[learned])
-                owners.append(np.full(len(learned), conversation))
-                calls.append(part.learned[learned] == 2)
-                at += size
-                conversation += 1
-            tree[index, start:at] = number
+            end = at + item.size
+            # The number of the branch of each token, and where that begins: the prefix at 0.
+            begins = np.zeros(item.size, np.int32)
+            begins[item.starts] = 1
+            order = np.cumsum(begins, dtype=np.int32)
+            tokens[index, at:end] = item.tokens
+            positions[index, at:end] = np.arange(item.size) - np.concatenate([[0], item.starts - item.shared])[order]
+            tree[index, at:end], branch[index, at:end] = number, order
+            learned = np.flatnonzero(item.learned)
+            # The first token of a branch is told by the last of the prefix; nothing tells the first token of all.
+            source = np.where(begins[learned] == 1, item.shared, learned) - 1
+            learned, source = learned[source >= 0], source[source >= 0]
+            sources.append(index * length + at + source)
+            targets.append(item.tokens[learned])
+            owners.append(conversation + order[learned] - 1)
+            calls.append(item.learned[learned] == 2)
+            conversation += len(item.starts)
+            at = end
         used += at
     count = sum(len(part) for part in targets)
     padding = -count % _TARGETS

@@ -44,12 +44,12 @@ class Dataset:
     @property
     def learned(self) -> int:
         """Return how many tokens it learns."""
-        return sum(tree.learned for tree in self.trees)
+        return sum(tree.targets for tree in self.trees)
 
     @property
     def conversations(self) -> int:
         """Return how many conversations it has."""
-        return sum(len(tree.branches) for tree in self.trees)
+        return sum(len(tree.starts) for tree in self.trees)
 
     def rows(self, length: int, seed: int | None = None) -> list[list[Tree]]:
         """Return rows of at most `length` tokens, shuffled by a seed, else in order."""

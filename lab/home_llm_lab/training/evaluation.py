@@ -73,7 +73,7 @@ def evaluate(learner: torch.nn.Module, batches: Iterable[tuple[list[Row], Batch]
 
 def _conversations(rows: list[Row], batch: Batch, right: torch.Tensor) -> list[tuple[str, bool, bool]]:
     """Return the kind of each conversation, whether all of it is right, and whether its calls are."""
-    kinds = [branch.kind for row in rows for tree in row for branch in tree.branches]
+    kinds = [kind for row in rows for tree in row for kind in tree.kinds]
     count = len(kinds)
     owned = batch.owners >= 0
     owners, right, call = batch.owners[owned], right[owned], batch.call[owned]

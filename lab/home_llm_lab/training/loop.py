@@ -19,7 +19,7 @@ from .errors import TrainingError
 from .evaluation import Scores, evaluate
 from .journal import Journal
 from .schedule import Schedule
-from .supply import Step, Supply, evaluation_batches
+from .supply import Step, Supply, evaluation_batches, evaluation_rows
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class Loop:
     _learned: int = 0
     _used: int = 0
     _since: float = field(default_factory=time.monotonic)
+    _evaluated: bool = False
 
     def run(self) -> Scores | None:
         """Train to the end and return the last scores, None where there is nothing to evaluate on."""
@@ -184,10 +185,14 @@ class Loop:
         if not self.tests:
             return None
         before = time.monotonic()
+        most = self.arguments.final_eval_rows if whole else self.arguments.eval_rows
         scores = None
+        read = left = 0
         for index, test in enumerate(self.tests):
-            batches = evaluation_batches(test, self.supply, 0 if whole else self.arguments.eval_rows)
-            found = evaluate(self.learner, batches, self.accelerator)
+            rows = evaluation_rows(test, self.supply, most)
+            read += len(rows)
+            left += len(rows) if whole else len(evaluation_rows(test, self.supply, self.arguments.final_eval_rows))
+            found = evaluate(self.learner, evaluation_batches(rows, self.supply), self.accelerator)
             self.journal.write(
                 step=self.place.step, name=test.name, **{"test" if index == 0 else "more": found.as_json()}
             )
@@ -198,7 +203,10 @@ class Loop:
                 )  # fmt: skip
             scores = scores or found
         took = time.monotonic() - before
-        self.schedule.reserve = max(self.schedule.reserve, 10 + 1.5 * took)
+        # The last evaluation may read more rows than this one; the first takes its time, since it compiles.
+        more = left / max(1, read) if self._evaluated else 1.0
+        self.schedule.reserve = max(15.0, 10 + 1.2 * took * more)
+        self._evaluated = True
         self._since += took
         return scores
 

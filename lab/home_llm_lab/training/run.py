@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -69,6 +70,9 @@ def train(arguments: Arguments, begun: float | None = None) -> Path:
         chatml=arguments.add_chatml_prompt_template,
     )
     data, tests = _read(arguments, tokenizer)
+    # What was read stays: the collector of garbage need not go through it again and again.
+    gc.collect()
+    gc.freeze()
     model, kind = _model(arguments, files, tokenizer, accelerator)
     facts = base_facts(model.config)
     place, checkpoint = _place(arguments, facts)

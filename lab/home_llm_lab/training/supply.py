@@ -8,8 +8,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from .batch import Batch, make_batch
 from .dataset import Dataset
 from .tree import Tree
@@ -129,22 +127,21 @@ class Supply:
         most = math.ceil(len(rows) / self.world)
         # Every process takes part in every step, if only with nothing.
         own += [[] for _ in range(most - len(own))]
-        return Step(own, sum(tree.learned for row in rows for tree in row), self.batches(own))
+        return Step(own, sum(tree.targets for row in rows for tree in row), self.batches(own))
 
 
-def evaluation_batches(dataset: Dataset, supply: Supply, most: int = 0) -> Iterator[tuple[list[Row], Batch]]:
-    """Yield this process's part of a dataset in its order, at most so many rows of it (0 is all)."""
+def evaluation_rows(dataset: Dataset, supply: Supply, most: int = 0) -> list[Row]:
+    """Return the rows of a dataset in its order, at most so many of them from all over it (0 is all)."""
     rows = dataset.rows(supply.ctx_size)
-    rows = rows[:: max(1, len(rows) // most)][:most] if most else rows
-    own = rows[supply.rank :: supply.world]
+    return rows[:: -(-len(rows) // most)] if most else rows
+
+
+def evaluation_batches(rows: Sequence[Row], supply: Supply) -> Iterator[tuple[list[Row], Batch]]:
+    """Yield this process's part of some rows in batches."""
+    own = list(rows[supply.rank :: supply.world])
     for start in range(0, len(own), supply.micro):
         part = own[start : start + supply.micro]
         yield part, supply.batches(part)[0]
-
-
-def device_of(module: torch.nn.Module) -> torch.device:
-    """Return where a module is."""
-    return next(module.parameters()).device
 
 
 def _size(row: Row) -> int:

@@ -21,25 +21,31 @@ _LEAST_SHARED = 16
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Conversations that begin alike.
+    """Conversations that begin alike, in arrays of their tokens: few objects, and quickly copied into a batch.
 
     Attributes:
-        prefix: the tokens that they share, none of them learned; may be empty where there is one branch.
-        branches: the conversations without the prefix.
+        shared: how many tokens they share; 0 where there is one branch.
+        tokens: [tokens], the shared ones, then those of each branch.
+        learned: [tokens], as in `Encoded`; nothing shared is learned.
+        starts: [branches], where each branch begins.
+        kinds: of the branches.
     """
 
-    prefix: npt.NDArray[np.int32]
-    branches: tuple[Encoded, ...]
+    shared: int
+    tokens: npt.NDArray[np.int32]
+    learned: npt.NDArray[np.int8]
+    starts: npt.NDArray[np.int32]
+    kinds: tuple[str, ...]
 
     @property
     def size(self) -> int:
         """Return how many tokens it takes in a row."""
-        return len(self.prefix) + sum(len(branch.tokens) for branch in self.branches)
+        return len(self.tokens)
 
     @property
-    def learned(self) -> int:
+    def targets(self) -> int:
         """Return how many tokens are learned."""
-        return sum(int(np.count_nonzero(branch.learned)) for branch in self.branches)
+        return int(np.count_nonzero(self.learned))
 
 
 def plant(conversations: Sequence[Encoded], limit: int) -> tuple[list[Tree], list[Encoded]]:
@@ -55,22 +61,31 @@ def plant(conversations: Sequence[Encoded], limit: int) -> tuple[list[Tree], lis
         return [], too_long
     shared = _shared(fitting)
     if len(fitting) == 1 or shared < _LEAST_SHARED:
-        return [Tree(np.zeros(0, np.int32), (conversation,)) for conversation in fitting], too_long
+        return [_grow([conversation], 0) for conversation in fitting], too_long
     trees: list[Tree] = []
     branches: list[Encoded] = []
     used = shared
     for conversation in fitting:
         size = len(conversation.tokens) - shared
         if used + size > limit:
-            trees.append(Tree(fitting[0].tokens[:shared], tuple(branches)))
+            trees.append(_grow(branches, shared))
             branches, used = [], shared
-        rest = Encoded(
-            conversation.tokens[shared:], conversation.learned[shared:], conversation.kind, conversation.line
-        )
-        branches.append(rest)
+        branches.append(conversation)
         used += size
-    trees.append(Tree(fitting[0].tokens[:shared], tuple(branches)))
+    trees.append(_grow(branches, shared))
     return trees, too_long
+
+
+def _grow(conversations: Sequence[Encoded], shared: int) -> Tree:
+    """Return one tree of conversations that begin with so many tokens alike."""
+    sizes = [len(conversation.tokens) - shared for conversation in conversations]
+    return Tree(
+        shared,
+        np.concatenate([conversations[0].tokens[:shared], *(item.tokens[shared:] for item in conversations)]),
+        np.concatenate([conversations[0].learned[:shared], *(item.learned[shared:] for item in conversations)]),
+        shared + np.cumsum([0, *sizes[:-1]], dtype=np.int32),
+        tuple(conversation.kind for conversation in conversations),
+    )
 
 
 def fill_rows(trees: Iterable[Tree], length: int) -> list[list[Tree]]:
