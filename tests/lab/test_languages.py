@@ -139,6 +139,10 @@ def test_rooms_are_known_to_the_grammar(language):
         ("pl", "in", "Taras", "na tarasie"),
         ("pl", "of", "wszystkie światła", "wszystkich świateł"),
         ("pl", "end", "Okno", "e"),
+        ("pl", "acc", "Kuchnia lampa", "Kuchnia lampa"),
+        ("pl", "end", "Pokój Zosi - Lampa", "a"),
+        ("fr", "acc", "Salon lampe", "Salon lampe"),
+        ("fr", "end", "Salon lampe", "e"),
         ("en", "acc", "Kitchen Light", "Kitchen Light"),
     ],
 )

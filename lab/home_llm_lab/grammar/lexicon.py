@@ -9,6 +9,10 @@ from typing import Any
 
 import yaml
 
+# Behind these a noun says whose or where it is.
+_LINKING_WORDS = "de du des d' la le les l' del el los las à au aux en sur dans w we na z ze do od u przy nad pod po"
+_LINKING = frozenset(_LINKING_WORDS.split())
+
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
@@ -31,6 +35,22 @@ class Lexicon:
     def listed(self, name: str) -> frozenset[str]:
         """Return a list of the language's own."""
         return frozenset(str(self.words.get(name, "")).split())
+
+    def thing_of_a_room(self, text: str) -> str | None:
+        """Return the thing of a phrase that begins with a room and goes on with it: Salon lampe, Kuchnia - lampa.
+
+        Neither the article nor the case of the room would fit the whole; None where a phrase is not like that.
+        """
+        words = text.lower().replace("(", " ").split()
+        rooms = self.listed("rooms")
+        start = 0 if words and words[0] in rooms else 1
+        if len(words) <= start or words[start] not in rooms:
+            return None
+        pairs = zip(words[start:], words[start + 1 :], strict=False)
+        return next(
+            (word for before, word in pairs if word in self.genders and word not in rooms and before not in _LINKING),
+            None,
+        )
 
 
 @functools.cache

@@ -24,6 +24,8 @@ class Polish:
         first, _, rest = text.partition(" ")
         if first.lower() == "wszystkie" and rest:
             return f"wszystkich {self.form('of', rest)}" if form == "of" else text
+        if self._lexicon.thing_of_a_room(text):
+            return text
         words = text.split()
         before = self._adjectives_before(words)
         if before:
@@ -53,6 +55,8 @@ class Polish:
     def gender(self, text: str) -> str | None:
         """Return m, f, n or p of a phrase, by its first word."""
         words = text.lower().removeprefix("wszystkie ").split()
+        if thing := self._lexicon.thing_of_a_room(text):
+            return self._lexicon.genders[thing]
         return self._lexicon.genders.get(words[self._adjectives_before(words)]) if words else None
 
     def _adjectives_before(self, words: list[str]) -> int:

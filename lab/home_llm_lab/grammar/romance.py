@@ -42,7 +42,7 @@ class _Romance:
             return self.unknown("of", text)
         if _ARTICLE.match(text):
             return self.unknown(form, text)
-        head = self.head(text)
+        head = None if self._lexicon.thing_of_a_room(text) else self.head(text)
         if head is None:
             return self.unknown(form, text)
         spoken = text[:1].lower() + text[1:] if text.split(maxsplit=1)[0].lower() in head.split() else text
@@ -55,7 +55,7 @@ class _Romance:
     def gender(self, text: str) -> str | None:
         """Return m, f, p or q of a phrase, by the noun that it begins with."""
         bare = _ARTICLE.sub("", text)
-        head = self.head(bare)
+        head = self._lexicon.thing_of_a_room(bare) or self.head(bare)
         return None if head is None else self._lexicon.genders[head]
 
     def head(self, text: str) -> str | None:
