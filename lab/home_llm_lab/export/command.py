@@ -36,7 +36,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--quant", action="append", default=[], metavar="QUANT", help=f"{', '.join(QUANTS)}, or all")
     parser.add_argument("--importance", type=Path, metavar="JSONL", help="measure an importance matrix with this data")
     parser.add_argument(
-        "--chat-template", type=Path, metavar="FILE", help="for the merged model, in place of the base's"
+        "--chat-template",
+        default="home",
+        metavar="FILE",
+        help="of the merged model: home shows calls as it writes them (default), base is the base's, or a file",
     )
 
 
@@ -84,7 +87,7 @@ def _models(
     arguments: Namespace, base: Base, pairs: Sequence[Pair], merged: Path, quants: Sequence[str]
 ) -> Iterator[Path]:
     """Write the merged model and its quants, and yield the file of each."""
-    template = arguments.chat_template.read_text("utf-8") if arguments.chat_template else None
+    template = _template(arguments.chat_template)
     write_merged(pairs, base, merged, name=arguments.name, chat_template=template)
     importance = None
     if arguments.importance:
@@ -99,6 +102,16 @@ def _models(
             yield target
     # Last, because a refused one is renamed.
     yield merged
+
+
+def _template(chosen: str) -> str | None:
+    if chosen == "base":
+        return None
+    path = Path(__file__).with_name("home.jinja") if chosen == "home" else Path(chosen)
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise ExportError(f"The chat template {path} cannot be read: {error.strerror}.") from error
 
 
 def _released(path: Path, spec: ModelSpec, tasks: Sequence[Task]) -> bool:
