@@ -18,7 +18,7 @@ from home_llm_lab.phrases.book import Words, load_book
 from home_llm_lab.phrases.template import TemplateError
 
 # How many of the sentences come through speech recognition, or from a hurried thumb.
-_NOISE = 0.25
+_NOISE = 0.15
 # How many of the prompts tell the time, though nothing hangs on it.
 _TIMED = 0.06
 _FIRST_DAY, _DAYS = datetime(2024, 1, 1), 365 * 6  # noqa: DTZ001 - local time, as it is told
