@@ -131,9 +131,8 @@ def _training(training: Mapping[str, Any]) -> str:
     arguments = training.get("arguments", {})
     if not arguments:
         return ""
+    given = {name: value for name, value in arguments.items() if value not in (None, "", False, [])}
     told = " ".join(" ".join(filter(None, (f"--{name}", _value(value)))) for name, value in given.items())
-        f"--{name} {_value(value)}" for name, value in arguments.items() if value not in (None, "", False, [])
-    )
     return f"Training:\n\n    python lab/train.py {told}"
 
 
