@@ -25,7 +25,7 @@ PERSONAS, _PERSONA_WEIGHTS = ("al", "robo", "blackbeard"), (0.9, 0.05, 0.05)
 
 _TEMPER = 0.65
 # How often each family of kinds is wanted, by what their names begin with.
-_SHARES = {"act": 0.5, "tell": 0.16, "refuse": 0.1, "follow": 0.08, "ask": 0.09, "talk": 0.05, "fail": 0.02}
+_SHARES = {"act": 0.5, "tell": 0.18, "refuse": 0.1, "follow": 0.08, "ask": 0.06, "talk": 0.06, "fail": 0.02}
 
 
 @dataclass(frozen=True, slots=True)
