@@ -32,7 +32,7 @@ class Vocabulary:
 
     language: str
     words: Mapping[str, Any]
-    # Words that training sees wherever they stand.
+    # Words that training sees wherever they stand, of all languages.
     common: frozenset[str]
 
     def list(self, *path: str) -> Sequence[Any]:
@@ -82,16 +82,27 @@ def load_vocabulary(language: str) -> Vocabulary:
     path = Path(__file__).parent / f"{language}.yaml"
     if not path.is_file():
         raise VocabularyError(f"there are no words for houses in {language!r}; {path.name} would hold them")
+    return Vocabulary(language, _read(path), _common())
+
+
+@functools.cache
+def _read(path: Path) -> Mapping[str, Any]:
     words = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     if not isinstance(words, Mapping):
         raise VocabularyError(f"{path.name} is no mapping of lists")
-    common = {
+    return words
+
+
+@functools.cache
+def _common() -> frozenset[str]:
+    """Return what training sees in some language: brands are the same in many."""
+    return frozenset(
         str(word).casefold()
-        for found in _lists(words)
+        for path in sorted(Path(__file__).parent.glob("*.yaml"))
+        for found in _lists(_read(path))
         for word in (found[:_COMMON] if len(found) >= _FEW else found)
         if not isinstance(word, Mapping)
-    }
-    return Vocabulary(language, words, frozenset(common))
+    )
 
 
 @functools.cache
