@@ -11,6 +11,7 @@ from home_llm_lab.cli import main
 from home_llm_lab.data import splits
 from home_llm_lab.data.making import Plan
 from home_llm_lab.data.stats import names_in
+from home_llm_lab.data.write import Writer
 from home_llm_lab.homes.vocabulary import load_vocabulary
 
 SIZE = 150
@@ -142,6 +143,19 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path, capsys: py
     assert file.read_text() == "something else"
 
 
+def test_an_interrupted_build_leaves_what_was_there(tmp_path: Path):
+    """A file is only replaced by one that is complete."""
+    path = tmp_path / "train.jsonl"
+    path.write_text("before\n")
+    with pytest.raises(KeyboardInterrupt):
+        _write_half(path)
+    assert path.read_text() == "before\n"
+    assert list(tmp_path.iterdir()) == [path]
+    with Writer(path) as writer:
+        writer.write({"house": 1})
+    assert path.read_text() == '{"house":1}\n'
+
+
 def test_an_unknown_command_lists_those_there_are(capsys: pytest.CaptureFixture[str]):
     """The command names its commands."""
     with pytest.raises(SystemExit):
@@ -164,6 +178,13 @@ def test_the_first_words_of_each_list_are_for_everybody():
     for kind in words.words["things"]:
         group = words.list("things", kind)
         assert not any(words.unseen(word, group) for word in group[:2])
+
+
+def _write_half(path: Path) -> None:
+    """Write a line, and be interrupted."""
+    with Writer(path) as writer:
+        writer.write({"house": 1})
+        raise KeyboardInterrupt
 
 
 def _build(folder: Path, *more: str) -> int:

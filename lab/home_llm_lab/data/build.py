@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,10 @@ def build(order: Order, tell: Callable[[str], None] = print) -> Stats:
                 stats.digests[split] = writer.digest
     except OSError as error:
         raise DataError(f"{order.out} cannot be written: {error.strerror}") from error
+    except BrokenProcessPool as error:
+        raise DataError(
+            "A process was ended from outside, perhaps for want of memory. Take fewer --processes."
+        ) from error
     stats.seconds = time.monotonic() - started
     return stats
 

@@ -48,6 +48,9 @@ def run(arguments: Namespace) -> int:
     except (AlpacaError, DataError, TemplateError, VocabularyError) as error:
         print(f"home-llm-lab: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("home-llm-lab: interrupted. Splits that were not complete are as they were before.", file=sys.stderr)
+        return 130
     return 0
 
 

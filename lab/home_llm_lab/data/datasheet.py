@@ -65,8 +65,8 @@ fewer than four templates are shared: {templates} of its templates are also in `
 {files}
 """
 _HOUSE = """A row is a house in one moment: `prompt` is the system prompt, `tools` are the tools as the integration
-sends them, and each of `conversations` goes on from there. `tail` stands between the prompt and the first message: it tells
-where the speaker is, and what time it is."""
+sends them, and each of `conversations` goes on from there. `tail` stands between the prompt and the first message: it
+tells where the speaker is, and what time it is."""
 _FLAT = """A row is one conversation, with the system prompt first. `format` names the markup of its calls, and `tools`
 are there where a chat template shows them."""
 

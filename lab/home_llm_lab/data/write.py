@@ -18,6 +18,7 @@ class Writer:
     def __init__(self, path: Path, form: str = "home", *, flat: bool = False, tools: str | None = None) -> None:
         """Take where to write and how."""
         self.path = path
+        self._part = path.with_name(f"{path.name}.part")
         self._form = FORMATS[form]
         self._flat = flat or tools is not None or not self._form.shared
         self._tools = tools
@@ -25,16 +26,21 @@ class Writer:
         self._file: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Open the file."""
-        self._file = self.path.open("wb")
+        """Open the file under another name, so that what is there already stays until there is something better."""
+        self._file = self._part.open("wb")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        """Close the file, and give it its name if all of it was written."""
+        if self._file is None:
+            return
+        self._file.close()
+        if error is None:
+            self._part.replace(self.path)
+        else:
+            self._part.unlink(missing_ok=True)
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Write a house with its conversations."""
