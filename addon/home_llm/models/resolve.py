@@ -121,8 +121,7 @@ def resolve(
         _no_choice_of_quant(quant, name)
         return _local(Path(name).expanduser(), wanted, memory_available)
     entry, repository = _on_hub(name)
-    if entry and entry.quant and quant.lower() == AUTO and not wanted.file:
-        quant = entry.quant
+    quant = _meant(quant, entry, wanted.file)
     search = _Search(
         replace(wanted, quant=quant, file=wanted.file.strip()),
         repository,
@@ -143,10 +142,17 @@ def is_here(wanted: Wanted, store: Store) -> bool:
     Raises ModelError when the name means no model.
     """
     name, quant = _split_name(wanted.model.strip(), wanted.quant.strip() or AUTO)
-    if name in ("", EMBEDDED_ID) or name.lower().endswith(".gguf") or name.startswith(("/", "./", "../", "~")):
+    if name.lower() in _EMBEDDED or name.lower().endswith(".gguf") or name.startswith(("/", "./", "../", "~")):
         return True
+    entry, repository = _on_hub(name)
+    quant = _meant(quant, entry, wanted.file)
     quant = "" if quant.lower() == AUTO or wanted.file else quant
-    return bool(store.find(_on_hub(name)[1], quant=quant, file=wanted.file.strip()))
+    return bool(store.find(repository, quant=quant, file=wanted.file.strip()))
+
+
+def _meant(quant: str, entry: CatalogueEntry | None, file: str) -> str:
+    """Return the quant that is wanted: where none was chosen, the one that the catalogue names."""
+    return entry.quant if entry and entry.quant and quant.lower() == AUTO and not file else quant
 
 
 def repository_of(model: str) -> str:

@@ -22,6 +22,7 @@ from home_llm.models import (
     Wanted,
     Weights,
     embedded,
+    is_here,
     resolve,
 )
 from hub import LocalHub
@@ -352,6 +353,8 @@ def test_the_project_s_own_adapter(room: Room, tmp_path: Path, monkeypatch: pyte
         tuned = room(name)
         assert (tuned.path, tuned.id, tuned.adapter) == (room.embedded_path, "home-135m", adapter)
         assert tuned.markup == "home"
+    assert all(is_here(Wanted(name), room.store) for name in ("", "embedded", "home-135m", "smollm2-135m"))
+    assert not is_here(Wanted("home-0.5b"), room.store)
     base = room("smollm2-135m")
     assert (base.path, base.id, base.adapter) == (room.embedded_path, EMBEDDED_NAME, None)
 
