@@ -5,7 +5,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from home_llm_lab.training.run import main  # noqa: E402 - found beside this file
+from home_llm_lab.training.run import main
 
 if __name__ == "__main__":
     sys.exit(main())

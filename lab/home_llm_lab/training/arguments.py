@@ -10,91 +10,137 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .errors import TrainingError
+from .preference import PairLoss
 from .schedule import Shape
 
 
-def _flag(default: Any, text: str, *, group: str, many: bool = False) -> Any:
-    metadata = {"help": text, "group": group, "many": many}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+def _about(text: str, group: str) -> dict[str, str]:
+    return {"help": text, "group": group}
 
 
 @dataclass(slots=True)
 class Arguments:
     """Everything that a training depends on; the flags of the same names tell what each is."""
 
-    run_name: str = _flag("", "name of the run, and of its folder in models/", group="data and model")
-    base_model: str = _flag("", "a GGUF file, a folder of safetensors, or a repository", group="data and model")
-    train_dataset: list[str] = _flag(
-        [], "files of houses or chats, JSON lines, also .xz or .gz", group="data and model"
+    run_name: str = field(
+        default="", metadata=_about("name of the run, and of its folder in models/", "data and model")
     )
-    test_dataset: list[str] = _flag([], "files on which the loss is told during training", group="data and model")
-    output_dir: str = _flag("", "where everything is written; models/RUN_NAME unless told", group="data and model")
-    ctx_size: int = _flag(4096, "tokens of a row; no conversation may be longer", group="data and model")
-    bf16: bool = _flag(False, "compute in bfloat16", group="data and model")
-    packing: bool = _flag(True, "let conversations share a row, and their prompt", group="data and model")
-    seed: int = _flag(1, "what chance comes from", group="data and model")
-    dataset_processing_threads: int = _flag(0, "processes that tokenize; 0 is one a core", group="data and model")
-    skip_broken_rows: bool = _flag(
-        False, "leave out broken and too long rows instead of stopping", group="data and model"
+    base_model: str = field(
+        default="", metadata=_about("a GGUF file, a folder of safetensors, or a repository", "data and model")
+    )
+    train_dataset: list[str] = field(
+        default_factory=list, metadata=_about("files of houses or chats, JSON lines, also .xz or .gz", "data and model")
+    )
+    test_dataset: list[str] = field(
+        default_factory=list, metadata=_about("files on which the loss is told during training", "data and model")
+    )
+    output_dir: str = field(
+        default="", metadata=_about("where everything is written; models/RUN_NAME unless told", "data and model")
+    )
+    ctx_size: int = field(
+        default=4096, metadata=_about("tokens of a row; no conversation may be longer", "data and model")
+    )
+    bf16: bool = field(default=False, metadata=_about("compute in bfloat16", "data and model"))
+    packing: bool = field(
+        default=True, metadata=_about("let conversations share rows, and those of a house its prompt", "data and model")
+    )
+    seed: int = field(default=1, metadata=_about("what chance comes from", "data and model"))
+    dataset_processing_threads: int = field(
+        default=0, metadata=_about("processes that tokenize; 0 is one a core", "data and model")
+    )
+    skip_broken_rows: bool = field(
+        default=False, metadata=_about("leave out broken and too long rows instead of stopping", "data and model")
     )
 
-    batch_size: int = _flag(8, "rows of a step, all processes together", group="schedule")
-    micro_batch_size: int = _flag(
-        2, "rows that are read at once; halved when memory does not suffice", group="schedule"
+    batch_size: int = field(default=8, metadata=_about("rows of a step, all processes together", "schedule"))
+    micro_batch_size: int = field(
+        default=2, metadata=_about("rows that are read at once; halved when memory does not suffice", "schedule")
     )
-    epochs: float = _flag(1.0, "how often the data is read", group="schedule")
-    max_steps: int = _flag(0, "stop after so many steps; 0 is never", group="schedule")
-    max_minutes: float = _flag(0.0, "end in time, with the schedule scaled to it; 0 is no limit", group="schedule")
-    learning_rate: float = _flag(2e-4, "the highest learning rate", group="schedule")
-    learning_rate_schedule: Shape = _flag("cosine", "how it falls", group="schedule")
-    learning_rate_warmup: float = _flag(0.03, "part of the steps in which it rises, or their number", group="schedule")
-    weight_decay: float = _flag(0.0, "of AdamW", group="schedule")
-    gradient_clip: float = _flag(1.0, "the longest gradient; 0 is any", group="schedule")
-    gradient_checkpointing: bool = _flag(False, "compute twice what does not fit into memory", group="schedule")
-    group_by_length: bool = _flag(
-        False, "rows of like length together, which matters without packing", group="schedule"
+    epochs: float = field(default=1.0, metadata=_about("how often the data is read", "schedule"))
+    max_steps: int = field(default=0, metadata=_about("stop after so many steps; 0 is never", "schedule"))
+    max_minutes: float = field(
+        default=0.0, metadata=_about("end in time, with the schedule scaled to it; 0 is no limit", "schedule")
     )
-    eval_steps: int = _flag(200, "steps between evaluations; 0 is only at the end", group="schedule")
-    eval_rows: int = _flag(0, "at most so many rows are evaluated before the end; 0 is all", group="schedule")
-    final_eval_rows: int = _flag(0, "at most so many rows are evaluated at the end; 0 is all", group="schedule")
-    save_steps: int = _flag(-1, "steps between checkpoints; -1 is every epoch, 0 only at the end", group="schedule")
-    save_total_limit: int = _flag(1, "checkpoints that are kept", group="schedule")
-    logging_steps: int = _flag(5, "steps between lines of progress", group="schedule")
-    resume_from_checkpoint: str = _flag("", "a checkpoint, or `last` for the newest of the run", group="schedule")
-    torch_compile: bool = _flag(False, "compile the layers", group="schedule")
-    attention: Literal["auto", "flex", "sdpa"] = _flag("auto", "how trees are attended to", group="schedule")
-    pre_allocate_cuda_buffers: bool = _flag(
-        True, "rows of one length, so that memory is claimed once", group="schedule"
+    learning_rate: float = field(default=2e-4, metadata=_about("the highest learning rate", "schedule"))
+    learning_rate_schedule: Shape = field(default="cosine", metadata=_about("how it falls", "schedule"))
+    learning_rate_warmup: float = field(
+        default=0.03, metadata=_about("part of the steps in which it rises, or their number", "schedule")
     )
-    flops_baseline: float = _flag(0.0, "FLOP/s of the device, to tell how much of it is used", group="schedule")
+    weight_decay: float = field(default=0.0, metadata=_about("of AdamW", "schedule"))
+    gradient_clip: float = field(default=1.0, metadata=_about("the longest gradient; 0 is any", "schedule"))
+    gradient_checkpointing: bool = field(
+        default=False, metadata=_about("compute twice what does not fit into memory", "schedule")
+    )
+    group_by_length: bool = field(
+        default=False, metadata=_about("rows of like length together, which matters without packing", "schedule")
+    )
+    eval_steps: int = field(default=200, metadata=_about("steps between evaluations; 0 is only at the end", "schedule"))
+    eval_rows: int = field(
+        default=0, metadata=_about("at most so many rows are evaluated before the end; 0 is all", "schedule")
+    )
+    final_eval_rows: int = field(
+        default=0, metadata=_about("at most so many rows are evaluated at the end; 0 is all", "schedule")
+    )
+    save_steps: int = field(
+        default=-1, metadata=_about("steps between checkpoints; -1 is every epoch, 0 only at the end", "schedule")
+    )
+    save_total_limit: int = field(default=1, metadata=_about("checkpoints that are kept", "schedule"))
+    logging_steps: int = field(default=5, metadata=_about("steps between lines of progress", "schedule"))
+    resume_from_checkpoint: str = field(
+        default="", metadata=_about("a checkpoint, or `last` for the newest of the run", "schedule")
+    )
+    torch_compile: bool = field(default=False, metadata=_about("compile the layers", "schedule"))
+    attention: Literal["auto", "flex", "sdpa"] = field(
+        default="auto", metadata=_about("how trees are attended to", "schedule")
+    )
+    pre_allocate_cuda_buffers: bool = field(
+        default=True, metadata=_about("rows of one length, so that memory is claimed once", "schedule")
+    )
+    flops_baseline: float = field(
+        default=0.0, metadata=_about("FLOP/s of the device, to tell how much of it is used", "schedule")
+    )
 
-    load_in_8bit: bool = _flag(False, "hold the base in 8 bits (bitsandbytes)", group="quantized base")
-    load_in_4bit: bool = _flag(False, "hold the base in 4 bits (bitsandbytes)", group="quantized base")
-    load_as_gptq: bool = _flag(False, "the base is a GPTQ one", group="quantized base")
+    load_in_8bit: bool = field(
+        default=False,
+        metadata=_about("hold the base in 8 bits, which needs the package bitsandbytes and a GPU", "quantized base"),
+    )
+    load_in_4bit: bool = field(default=False, metadata=_about("hold the base in 4 bits, likewise", "quantized base"))
+    load_as_gptq: bool = field(
+        default=False,
+        metadata=_about("the base is a GPTQ one, which needs the package gptqmodel and a GPU", "quantized base"),
+    )
 
-    use_lora: bool = _flag(False, "train an adapter instead of the whole model", group="LoRA")
-    lora_rank: int = _flag(4, "rank of the adapter", group="LoRA")
-    lora_alpha: int = _flag(32, "scale of the adapter, times its rank", group="LoRA")
-    lora_dropout: float = _flag(0.0, "dropout before the adapter", group="LoRA")
-    lora_modules: str = _flag("", "modules with an adapter, by comma; every linear layer unless told", group="LoRA")
-    lora_modules_to_save: str = _flag("", "modules that are trained whole, by comma", group="LoRA")
-    lora_merge: bool = _flag(False, "write the merged model too", group="LoRA")
+    use_lora: bool = field(default=False, metadata=_about("train an adapter instead of the whole model", "LoRA"))
+    lora_rank: int = field(default=4, metadata=_about("rank of the adapter", "LoRA"))
+    lora_alpha: int = field(default=32, metadata=_about("the adapter counts alpha / rank times", "LoRA"))
+    lora_dropout: float = field(default=0.0, metadata=_about("dropout before the adapter", "LoRA"))
+    lora_modules: str = field(
+        default="", metadata=_about("modules with an adapter, by comma; every linear layer unless told", "LoRA")
+    )
+    lora_modules_to_save: str = field(default="", metadata=_about("modules that are trained whole, by comma", "LoRA"))
+    lora_merge: bool = field(default=False, metadata=_about("write the merged model too", "LoRA"))
 
-    add_pad_token: bool = _flag(False, "give the base a token for padding", group="tokens")
-    add_chatml_tokens: bool = _flag(False, "give the base ChatML's tokens", group="tokens")
-    add_chatml_prompt_template: bool = _flag(False, "speak to it in ChatML", group="tokens")
-    prefix_ids: str = _flag("", "tokens before the assistant's part, by comma", group="tokens")
-    suffix_ids: str = _flag("", "tokens that end it, by comma", group="tokens")
+    add_pad_token: bool = field(default=False, metadata=_about("give the base a token for padding", "tokens"))
+    add_chatml_tokens: bool = field(default=False, metadata=_about("give the base ChatML's tokens", "tokens"))
+    add_chatml_prompt_template: bool = field(default=False, metadata=_about("speak to it in ChatML", "tokens"))
+    prefix_ids: str = field(default="", metadata=_about("tokens before the assistant's part, by comma", "tokens"))
+    suffix_ids: str = field(default="", metadata=_about("tokens that end it, by comma", "tokens"))
 
-    dpo: bool = _flag(False, "learn from pairs of a right and a wrong answer", group="DPO")
-    beta: float = _flag(0.1, "how far the model may go from where it began", group="DPO")
-    dpo_loss: Literal["sigmoid", "hinge", "ipo"] = _flag("sigmoid", "the loss of a pair", group="DPO")
+    dpo: bool = field(
+        default=False,
+        metadata=_about("learn from pairs of a right and a wrong answer: a row's own, else another device", "DPO"),
+    )
+    beta: float = field(default=0.1, metadata=_about("how far the model may go from where it began", "DPO"))
+    dpo_loss: PairLoss = field(default="sigmoid", metadata=_about("the loss of a pair", "DPO"))
 
-    run_tensorboard: bool = _flag(False, "write TensorBoard's events too", group="other")
-    sync_to_bucket: str = _flag("", "a folder or an fsspec address to which everything is copied", group="other")
-    bucket_save_limit: int = _flag(0, "checkpoints that are kept there; 0 is all", group="other")
+    run_tensorboard: bool = field(
+        default=False, metadata=_about("write TensorBoard's events too, which needs the package tensorboard", "other")
+    )
+    sync_to_bucket: str = field(
+        default="",
+        metadata=_about("a folder or an fsspec address to which checkpoints and the run are copied", "other"),
+    )
+    bucket_save_limit: int = field(default=0, metadata=_about("checkpoints that are kept there; 0 is all", "other"))
 
     @property
     def folder(self) -> Path:
@@ -120,12 +166,27 @@ def parse_arguments(given: Sequence[str] | None = None) -> Arguments:
     parser = argparse.ArgumentParser(
         prog="train.py", description="Train a model on the data of the lab.", allow_abbrev=False
     )
+    add_arguments(parser)
+    return read_arguments(parser.parse_args(given))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add every flag to a parser."""
     groups: dict[str, Any] = {}
     for item in fields(Arguments):
         title = item.metadata["group"]
-        group = groups.setdefault(title, parser.add_argument_group(title))
-        _add(group, item)
-    arguments = Arguments(**vars(parser.parse_args(given)))
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        _add(groups[title], item)
+
+
+def read_arguments(parsed: argparse.Namespace) -> Arguments:
+    """Return the arguments that were parsed.
+
+    Raises:
+        TrainingError: they do not go together.
+    """
+    arguments = Arguments(**vars(parsed))
     _check(arguments)
     return arguments
 
@@ -137,16 +198,19 @@ def _add(group: Any, item: Any) -> None:
         group.add_argument(name, action=argparse.BooleanOptionalAction, default=item.default, help=text)
     elif kind.startswith("list"):
         group.add_argument(name, nargs="+", default=[], metavar="FILE", help=text)
-    elif kind == "Shape" or kind.startswith("Literal"):
-        choices = get_args(Shape) if kind == "Shape" else _CHOICES[item.name]
-        group.add_argument(name, choices=choices, default=item.default, help=f"{text} (%(default)s)")
+    elif item.name in _CHOICES:
+        group.add_argument(name, choices=_CHOICES[item.name], default=item.default, help=f"{text} (%(default)s)")
     else:
         of = {"int": int, "float": float, "str": str}[kind]
         told = f"{text} (%(default)s)" if item.default != "" else text
         group.add_argument(name, type=of, default=item.default, help=told)
 
 
-_CHOICES = {"attention": ("auto", "flex", "sdpa"), "dpo_loss": ("sigmoid", "hinge", "ipo")}
+_CHOICES = {
+    "attention": ("auto", "flex", "sdpa"),
+    "learning_rate_schedule": get_args(Shape),
+    "dpo_loss": get_args(PairLoss),
+}
 
 
 def _check(arguments: Arguments) -> None:
@@ -166,5 +230,9 @@ def _check(arguments: Arguments) -> None:
         raise TrainingError(f"--ctx_size must be a multiple of 128, such as {-(-arguments.ctx_size // 128) * 128}")
     if bool(arguments.prefix_ids) != bool(arguments.suffix_ids):
         raise TrainingError("--prefix_ids and --suffix_ids go together")
+    if arguments.dpo and arguments.beta <= 0:
+        raise TrainingError("--beta must be above 0")
+    if arguments.bucket_save_limit and not arguments.sync_to_bucket:
+        raise TrainingError("--bucket_save_limit is of no use without --sync_to_bucket")
     if not arguments.use_lora and (arguments.lora_merge or arguments.lora_modules or arguments.lora_modules_to_save):
         raise TrainingError("flags of LoRA were given without --use_lora")

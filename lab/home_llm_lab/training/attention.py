@@ -40,7 +40,7 @@ def make_mask(batch: Batch, attention: Attention, dtype: torch.dtype) -> torch.T
 
 
 def tree_attention(
-    module: torch.nn.Module,
+    _module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -71,7 +71,7 @@ def choose_attention(device: torch.device, heads: int, key_heads: int, width: in
         return "sdpa"
     try:
         difference = _difference(device, heads, key_heads, width)
-    except Exception as error:  # whatever a compiler can raise: the other way works everywhere
+    except Exception as error:  # noqa: BLE001 - whatever a compiler can raise: the other way works everywhere
         _LOGGER.warning("FlexAttention does not run here (%s): SDPA is used", str(error).splitlines()[:1])
         return "sdpa"
     if not difference < 0.05:
@@ -108,8 +108,9 @@ def _difference(device: torch.device, heads: int, key_heads: int, width: int) ->
     for attention in ("flex", "sdpa"):
         inputs = [tensor.detach().clone().requires_grad_() for tensor in given]
         mask = make_mask(batch, attention, torch.bfloat16)
-        out, _ = tree_attention(torch.nn.Identity(), *inputs, mask, scaling=width**-0.5)
-        out.float().square().sum().backward()
-        results.append([out.detach(), *(tensor.grad for tensor in inputs)])
+        query, key, value = inputs
+        out, _ = tree_attention(torch.nn.Identity(), query, key, value, mask, scaling=width**-0.5)
+        gradients = torch.autograd.grad(out.float().square().sum(), inputs)
+        results.append([out.detach(), *gradients])
     pairs = zip(*results, strict=True)
     return max(float((one - other).float().norm() / other.float().norm()) for one, other in pairs)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig, PreTrainedModel
 
 from .attention import IMPLEMENTATION
 from .errors import TrainingError
@@ -130,15 +130,30 @@ def load_model(files: BaseFiles, tokenizer: Any, *, dtype: torch.dtype, bits: in
         # It is no quantized model any more.
         model.config.__dict__.pop("quantization_config", None)
     # Rows of some files are more than the tokens; only too few are too few.
-    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+    rows: Any = model.get_input_embeddings().weight
+    if len(tokenizer) > rows.shape[0]:
         model.resize_token_embeddings(len(tokenizer))
     model.config.use_cache = False
     return model
 
 
-def _quantized(bits: int) -> BitsAndBytesConfig:
+def check_gptq(files: BaseFiles) -> None:
+    """Check that a base says of itself that it is a GPTQ one; transformers then loads it so.
+
+    Raises:
+        TrainingError: it does not.
+    """
+    quantized = (
+        {} if files.gguf else AutoConfig.from_pretrained(files.folder).to_dict().get("quantization_config") or {}
+    )
+    if quantized.get("quant_method") != "gptq":
+        raise TrainingError(f"{files.folder} is no GPTQ model; leave out --load_as_gptq")
+
+
+def _quantized(bits: int) -> Any:
     if not torch.cuda.is_available():
         raise TrainingError(f"load_in_{bits}bit needs a GPU; on a CPU leave it out: the base is dequantized")
+    make: Any = BitsAndBytesConfig
     if bits == 8:
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
+        return make(load_in_8bit=True)
+    return make(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)

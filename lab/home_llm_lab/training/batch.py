@@ -29,6 +29,7 @@ class Batch:
         call: [targets], whether a target belongs to a call.
         learned: how many targets there are without padding.
         used: how many tokens there are without padding.
+        conversations: how many there are.
     """
 
     tokens: torch.Tensor
@@ -41,6 +42,7 @@ class Batch:
     call: torch.Tensor
     learned: int
     used: int
+    conversations: int = 0
 
     def to(self, device: torch.device) -> Batch:
         """Return it on a device; from pinned memory without waiting."""
@@ -48,12 +50,15 @@ class Batch:
             name: getattr(self, name).to(device, non_blocking=True)
             for name in ("tokens", "positions", "tree", "branch", "sources", "targets", "owners", "call")
         }
-        return Batch(**moved, learned=self.learned, used=self.used)
+        return Batch(**moved, learned=self.learned, used=self.used, conversations=self.conversations)
 
     def pin(self) -> Batch:
         """Return it in memory that a GPU reads by itself."""
-        names = ("tokens", "positions", "tree", "branch", "sources", "targets", "owners", "call")
-        return Batch(**{name: getattr(self, name).pin_memory() for name in names}, learned=self.learned, used=self.used)
+        pinned = {
+            name: getattr(self, name).pin_memory()
+            for name in ("tokens", "positions", "tree", "branch", "sources", "targets", "owners", "call")
+        }
+        return Batch(**pinned, learned=self.learned, used=self.used, conversations=self.conversations)
 
     def visible(self) -> torch.Tensor:
         """Return [rows, 1, length, length], whether a token (third) may see another (last)."""
@@ -104,7 +109,8 @@ def make_batch(rows: Sequence[Sequence[Tree]], length: int) -> Batch:
             at = end
         used += at
     count = sum(len(part) for part in targets)
-    padding = -count % _TARGETS
+    # Never none, so that a process without rows has a loss too.
+    padding = -count % _TARGETS if count else _TARGETS
     return Batch(
         torch.from_numpy(tokens),
         torch.from_numpy(positions),
@@ -116,4 +122,5 @@ def make_batch(rows: Sequence[Sequence[Tree]], length: int) -> Batch:
         torch.from_numpy(np.concatenate([*calls, np.zeros(padding, bool)]).astype(bool)),
         learned=count,
         used=used,
+        conversations=conversation,
     )

@@ -51,6 +51,7 @@ class ChatEncoder:
     _special: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
+        """Find the tokens that are special."""
         added = self.tokenizer.added_tokens_decoder
         self._special = frozenset(token for token, what in added.items() if what.special)
 

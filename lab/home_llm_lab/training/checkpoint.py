@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from dataclasses import asdict, dataclass
@@ -52,7 +51,7 @@ def save_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optim
     )
     (part / "place.json").write_text(json.dumps(asdict(place), indent=1))
     shutil.rmtree(target, ignore_errors=True)
-    os.replace(part, target)
+    part.replace(target)
     for old in _checkpoints(folder)[: -max(1, keep)]:
         shutil.rmtree(old)
     return target
@@ -105,7 +104,7 @@ def load_checkpoint(checkpoint: Path, model: nn.Module, optimizer: torch.optim.O
     try:
         if isinstance(model, PeftModel):
             weights = load_file(str(checkpoint / "adapter_model.safetensors"))
-            wrong = set_peft_model_state_dict(model, weights)
+            wrong: Any = set_peft_model_state_dict(model, weights)
             if wrong.unexpected_keys:
                 raise TrainingError(f"{checkpoint} has an adapter with other modules: {wrong.unexpected_keys[:3]}")
         else:

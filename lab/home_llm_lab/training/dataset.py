@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from .chat import ChatEncoder, Encoded
 from .errors import TrainingError
+from .pairs import make_pair
 from .rows import Line, RowError, read_groups, read_lines
 from .tree import Tree, fill_rows, plant
 
@@ -31,10 +32,12 @@ class Dataset:
     Attributes:
         name: of its file.
         trees: in the order of the file.
+        packing: whether trees share rows.
     """
 
     name: str
     trees: tuple[Tree, ...]
+    packing: bool = True
 
     @property
     def tokens(self) -> int:
@@ -54,12 +57,12 @@ class Dataset:
     def rows(self, length: int, seed: int | None = None) -> list[list[Tree]]:
         """Return rows of at most `length` tokens, shuffled by a seed, else in order."""
         trees = list(self.trees)
-        if seed is None:
-            return fill_rows(trees, length)
         rng = random.Random(seed)
-        rng.shuffle(trees)
-        rows = fill_rows(trees, length)
-        rng.shuffle(rows)
+        if seed is not None:
+            rng.shuffle(trees)
+        rows = fill_rows(trees, length) if self.packing else [[tree] for tree in trees]
+        if seed is not None:
+            rng.shuffle(rows)
         return rows
 
 
@@ -73,6 +76,8 @@ class Reading:
         processes: how many read.
         packing: whether conversations share rows.
         skip: leave out broken lines and conversations that are too long, instead of stopping.
+        pairs: give each conversation a wrong answer beside its right one, and leave out those for which there is none.
+        seed: by which wrong answers are chosen.
     """
 
     encoder: ChatEncoder
@@ -80,6 +85,8 @@ class Reading:
     processes: int = 1
     packing: bool = True
     skip: bool = False
+    pairs: bool = False
+    seed: int = 0
 
 
 def read_dataset(path: Path, reading: Reading) -> Dataset:
@@ -109,8 +116,12 @@ def read_dataset(path: Path, reading: Reading) -> Dataset:
             raise TrainingError(f"{path}:\n  {shown}\nrepair them, or leave them out with --skip_broken_rows")
         _LOGGER.warning("%s: left out:\n  %s", path, shown)
     if not trees:
-        raise TrainingError(f"{path} holds no conversation to learn from")
-    return Dataset(path.name, tuple(trees))
+        raise TrainingError(
+            f"{path} holds no conversation with a `rejected` answer or a call that another device could get"
+            if reading.pairs
+            else f"{path} holds no conversation to learn from"
+        )
+    return Dataset(path.name, tuple(trees), reading.packing)
 
 
 def _read(lines: Iterator[Line], reading: Reading) -> Iterator[_Part]:
@@ -148,13 +159,15 @@ def _encode(chunk: Sequence[Line], reading: Reading) -> _Part:
     for group in groups:
         encoded: list[Encoded] = []
         for conversation in group:
+            pair = make_pair(conversation, reading.seed) if reading.pairs else [conversation]
             try:
-                encoded.append(reading.encoder.encode(conversation))
+                encoded += [reading.encoder.encode(item) for item in pair or ()]
             except RowError as error:
                 errors.append(f"line {conversation.line}: {error}")
-        parts = [encoded] if reading.packing else [[item] for item in encoded]
-        for part in parts:
-            planted, left = plant(part, reading.ctx_size)
+        together = 2 if reading.pairs else 1
+        size = max(1, len(encoded)) if reading.packing else together
+        for part in (encoded[start : start + size] for start in range(0, len(encoded), size)):
+            planted, left = plant(part, reading.ctx_size, together)
             trees += planted
             too_long += [(item.line, len(item.tokens)) for item in left]
     return trees, errors, too_long

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .errors import TrainingError
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -19,11 +21,13 @@ class Journal:
     Attributes:
         folder: of the run.
         active: whether this process writes.
+        board: a SummaryWriter of TensorBoard that gets the numbers too, or None.
         begun: by time.monotonic(), when the first step began.
     """
 
     folder: Path
     active: bool = True
+    board: Any = None
     begun: float = field(default_factory=time.monotonic)
     _since: float = field(default_factory=time.monotonic)
 
@@ -45,6 +49,14 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(values) + "\n")
+        if self.board is not None:
+            tested = {
+                f"{name}/{key}": value for name in ("test", "more") for key, value in values.get(name, {}).items()
+            }
+            for name, value in {**values, **tested}.items():
+                if isinstance(value, (int, float)) and name != "step":
+                    self.board.add_scalar(name, value, values["step"])
+            self.board.flush()
 
     def progress(self, *, step: int, steps: int, done: float, loss: float, rate: float, speed: float) -> None:
         """Tell and log how far training is.
@@ -109,6 +121,19 @@ class Journal:
         figure.savefig(path, dpi=100)
         plt.close(figure)
         return path
+
+
+def open_board(folder: Path) -> Any:
+    """Return a writer of TensorBoard's events in a run's folder.
+
+    Raises:
+        TrainingError: TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - an extra that few have
+    except ImportError as error:
+        raise TrainingError("--run_tensorboard needs the package tensorboard: pip install tensorboard") from error
+    return SummaryWriter(str(folder / "tensorboard"))
 
 
 def _clock(seconds: float) -> str:

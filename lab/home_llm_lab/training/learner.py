@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from transformers import PreTrainedModel
 from .attention import Attention, make_mask
 from .batch import Batch
 from .errors import TrainingError
+from .preference import Preference
 
 # Every linear layer of a Llama or a Qwen.
 LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -65,32 +68,66 @@ class Learner(nn.Module):
     Args:
         model: with or without an adapter.
         attention: in which its masks are made.
+        preference: what is learned from pairs, or None to learn answers.
     """
 
-    def __init__(self, model: nn.Module, attention: Attention) -> None:
+    def __init__(self, model: nn.Module, attention: Attention, preference: Preference | None = None) -> None:
         super().__init__()
         self.model = model
         self.attention = attention
+        self.preference = preference
         causal: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         # Not registered a second time as modules of this one.
         self._parts = (causal.get_decoder(), causal.get_output_embeddings())
+        self._before: tuple[Any, Any] | None = None
         self._dtype = next(causal.parameters()).dtype
         for layer in model.modules():
             if isinstance(layer, BaseTunerLayer):
                 # Autocast does it, and where there is none the types agree.
-                layer.cast_input_dtype_enabled = self._dtype == torch.float32  # type: ignore[assignment]
+                layer.cast_input_dtype_enabled = self._dtype == torch.float32
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the sum of the losses of all targets, and [targets], whether each would be said."""
+        """Return the sum of the losses of all targets, or of pairs, and [targets], whether each would be said."""
+        if self.preference is None or not self.training:
+            losses, right = self._losses(batch)
+            return losses.sum(), right
+        with torch.no_grad(), self._as_it_was():
+            reference, _ = self._losses(batch)
+        losses, right = self._losses(batch)
+        return self.preference(_answers(losses, batch), _answers(reference, batch)), right
+
+    def _losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return [targets], the loss of each, 0 for padding, and whether it would be said."""
         hidden = self.hidden(batch)
-        loss = hidden.new_zeros((), dtype=torch.float32)
-        right = []
+        losses, right = [], []
         for start in range(0, len(batch.targets), _AT_ONCE):
             targets = batch.targets[start : start + _AT_ONCE]
             logits = self._parts[1](hidden[start : start + _AT_ONCE])
-            loss = loss + functional.cross_entropy(logits.float(), targets, ignore_index=-100, reduction="sum")
+            losses.append(functional.cross_entropy(logits.float(), targets, ignore_index=-100, reduction="none"))
             right.append(logits.detach().argmax(-1) == targets)
-        return loss, torch.cat(right)
+        return torch.cat(losses), torch.cat(right)
+
+    @contextlib.contextmanager
+    def _as_it_was(self) -> Iterator[None]:
+        """Be the model before training, for a while."""
+        if isinstance(self.model, PeftModel):
+            with self.model.disable_adapter():
+                yield
+            return
+        if self._before is None:
+            raise RuntimeError("remember() was not called before training")
+        trained = self._parts
+        self._parts = self._before
+        try:
+            yield
+        finally:
+            self._parts = trained
+
+    def remember(self) -> None:
+        """Keep the model as it is now, to be compared with; an adapter is just left out."""
+        if not isinstance(self.model, PeftModel):
+            copied: Any = copy.deepcopy(self.model).requires_grad_(requires_grad=False)
+            self._before = (copied.get_decoder(), copied.get_output_embeddings())
 
     def hidden(self, batch: Batch) -> torch.Tensor:
         """Return [targets, width], what the model knows where each target is to be told."""
@@ -111,3 +148,11 @@ class Learner(nn.Module):
         """Compile the layers, all as one: their shapes are the same."""
         for layer in self._parts[0].layers:
             layer.compile(dynamic=False)
+
+
+def _answers(losses: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Return [conversations], the log probability of what is learned of each."""
+    # Padding goes to a conversation more.
+    owners = torch.where(batch.owners < 0, batch.conversations, batch.owners)
+    sums = losses.new_zeros(batch.conversations + 1).index_add(0, owners, losses)
+    return -sums[:-1]

@@ -13,6 +13,7 @@ import torch
 from accelerate import Accelerator
 
 from .arguments import Arguments
+from .bucket import Bucket
 from .checkpoint import Place, save_checkpoint
 from .dataset import Dataset
 from .errors import TrainingError
@@ -40,6 +41,7 @@ class Loop:
         journal: of the run.
         place: where it is.
         active_parameters: how many weights a token goes through, to tell FLOP/s.
+        bucket: where checkpoints are copied to, or None.
     """
 
     arguments: Arguments
@@ -53,6 +55,7 @@ class Loop:
     journal: Journal
     place: Place
     active_parameters: int = 0
+    bucket: Bucket | None = None
     # Since the last line of progress.
     _loss: torch.Tensor | None = None
     _learned: int = 0
@@ -217,5 +220,7 @@ class Loop:
             keep = self.arguments.save_total_limit
             path = save_checkpoint(self.journal.folder, self.model, self.optimizer, self.place, keep)
             _LOGGER.info("saved %s", path)
+            if self.bucket:
+                self.bucket.put(path, inside=self.journal.folder.name)
         self.accelerator.wait_for_everyone()
         self._since += time.monotonic() - before

@@ -29,6 +29,7 @@ class Conversation:
         tools: what the chat template is to show, or None. A house's own prompt tells its services.
         shared: the beginning of the system prompt that other conversations have too.
         learn_all: whether every answer is learned, or only the last.
+        rejected: a wrong last answer, to learn from the pair, or None.
     """
 
     line: int
@@ -37,6 +38,7 @@ class Conversation:
     tools: list[Any] | None = None
     shared: str = ""
     learn_all: bool = True
+    rejected: str | None = None
 
     @property
     def system(self) -> str:
@@ -108,7 +110,9 @@ def _house(line: int, row: Mapping[str, Any]) -> list[list[Conversation]]:
         messages = [{"role": "system", "content": whole}, *_messages(item["messages"])]
         learn_all = item.get("learn", row.get("learn")) != "last"
         shared = whole.removesuffix(tail) if tail else whole
-        conversation = Conversation(line, str(item.get("kind", "")), messages, shared=shared, learn_all=learn_all)
+        conversation = Conversation(
+            line, str(item.get("kind", "")), messages, None, shared, learn_all, _rejected(item.get("rejected"))
+        )
         groups.setdefault(str(begins or ""), []).append(conversation)
     return list(groups.values())
 
@@ -118,7 +122,9 @@ def _chat(line: int, row: Mapping[str, Any]) -> Conversation:
     learn_all = row.get("learn") != "last"
     messages = _messages(row["messages"])
     shared = str(messages[0].get("content") or "") if messages[0]["role"] == "system" else ""
-    return Conversation(line, str(row.get("kind", "")), messages, tools, shared, learn_all)
+    return Conversation(
+        line, str(row.get("kind", "")), messages, tools, shared, learn_all, _rejected(row.get("rejected"))
+    )
 
 
 def _messages(value: Any) -> list[dict[str, Any]]:
@@ -132,6 +138,15 @@ def _messages(value: Any) -> list[dict[str, Any]]:
     if value[-1]["role"] != "assistant":
         raise RowError("the last message is not the assistant's")
     return value
+
+
+def _rejected(value: Any) -> str | None:
+    """Return a wrong answer: a text, or one message of the assistant, also as a list."""
+    if isinstance(value, list) and value:
+        value = value[-1]
+    if isinstance(value, dict):
+        value = value.get("content")
+    return None if value is None else _text(value, "rejected")
 
 
 def _text(value: Any, name: str) -> str:

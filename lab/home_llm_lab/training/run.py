@@ -8,7 +8,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ from accelerate.utils import set_seed
 
 from .arguments import Arguments, parse_arguments
 from .attention import choose_attention
-from .base import BaseFiles, find_base, first_token, load_model, load_tokenizer
+from .base import BaseFiles, check_gptq, find_base, first_token, load_model, load_tokenizer
+from .bucket import Bucket
 from .chat import ChatEncoder
 from .checkpoint import Place, base_facts, find_checkpoint, load_checkpoint, read_place, save_model
 from .dataset import Dataset, Reading, read_dataset
 from .errors import TrainingError
-from .journal import Journal
+from .journal import Journal, open_board
 from .learner import LINEAR, Learner, add_lora
 from .loop import Loop
+from .preference import Preference
 from .schedule import Schedule
 from .supply import Supply
 
@@ -34,12 +37,17 @@ _LOGGER = logging.getLogger(__name__)
 
 def main(given: Sequence[str] | None = None) -> int:
     """Run train.py with a command line; return the exit status."""
+    return attempt(lambda: parse_arguments(given))
+
+
+def attempt(read: Callable[[], Arguments]) -> int:
+    """Train with what `read` returns, tell what is wrong, and return the exit status."""
     begun = time.monotonic()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for name in ("httpx", "transformers", "accelerate", "gguf"):
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        train(parse_arguments(given), begun)
+        train(read(), begun)
     except TrainingError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
@@ -76,7 +84,10 @@ def train(arguments: Arguments, begun: float | None = None) -> Path:
     model, kind = _model(arguments, files, tokenizer, accelerator)
     facts = base_facts(model.config)
     place, checkpoint = _place(arguments, facts)
-    learner = Learner(model, kind).to(accelerator.device)
+    preference = Preference(arguments.beta, arguments.dpo_loss) if arguments.dpo else None
+    learner = Learner(model, kind, preference).to(accelerator.device)
+    if arguments.dpo:
+        learner.remember()
     if arguments.torch_compile:
         learner.compile_layers()
     weights = [weight for weight in learner.parameters() if weight.requires_grad]
@@ -98,23 +109,30 @@ def train(arguments: Arguments, begun: float | None = None) -> Path:
         seconds,
         begun,
     )
-    journal = Journal(arguments.folder, accelerator.is_main_process)
+    board = open_board(arguments.folder) if arguments.run_tensorboard and accelerator.is_main_process else None
+    bucket = Bucket(arguments.sync_to_bucket, arguments.bucket_save_limit) if arguments.sync_to_bucket else None
+    journal = Journal(arguments.folder, accelerator.is_main_process, board)
     journal.forget_after(place.step)
     if journal.active:
         trained = sum(weight.numel() for weight in weights)
         _LOGGER.info(
-            "%d conversations, %d tokens, %d learned; %d steps of %d rows of %d tokens; %.1f million weights are trained, "
-            "with %s attention on %s",
+            "%d conversations, %d tokens, %d learned; %d steps of %d rows of %d tokens; "
+            "%.1f million weights are trained, with %s attention on %s",
             data.conversations, data.tokens, data.learned, steps, arguments.batch_size, arguments.ctx_size,
             trained / 1e6, kind, accelerator.device,
         )  # fmt: skip
         journal.write(step=place.step, arguments=arguments.as_json(), base=facts, tokens=data.tokens)
     active = sum(weight.numel() for weight in learner.parameters())
-    loop = Loop(arguments, accelerator, prepared, model, optimizer, supply, tests, schedule, journal, place, active)
+    loop = Loop(
+        arguments, accelerator, prepared, model, optimizer, supply, tests, schedule, journal, place, active, bucket
+    )
     loop.run()
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         _finish(arguments, model, tokenizer, journal, facts)
+        if bucket:
+            bucket.put(arguments.folder, inside=arguments.folder.name)
+        _LOGGER.info("written to %s", arguments.folder)
     accelerator.end_training()
     return arguments.folder
 
@@ -130,9 +148,12 @@ def _read(arguments: Arguments, tokenizer: Any) -> tuple[Dataset, list[Dataset]]
     reading = Reading(
         encoder, arguments.ctx_size, arguments.processes, arguments.packing, skip=arguments.skip_broken_rows
     )
-    sets = [read_dataset(Path(name), reading) for name in arguments.train_dataset]
+    learning = replace(reading, pairs=arguments.dpo, seed=arguments.seed)
+    sets = [read_dataset(Path(name), learning) for name in arguments.train_dataset]
+    # Pairs or not, it is right answers that count.
     tests = [read_dataset(Path(name), reading) for name in arguments.test_dataset]
-    return Dataset("+".join(item.name for item in sets), tuple(tree for item in sets for tree in item.trees)), tests
+    trees = tuple(tree for item in sets for tree in item.trees)
+    return Dataset("+".join(item.name for item in sets), trees, arguments.packing), tests
 
 
 def _model(arguments: Arguments, files: BaseFiles, tokenizer: Any, accelerator: Accelerator) -> tuple[Any, Any]:
@@ -140,6 +161,8 @@ def _model(arguments: Arguments, files: BaseFiles, tokenizer: Any, accelerator: 
     # Weights that are trained stay in 32 bits; those of a base below an adapter need no more than is computed with.
     dtype = torch.bfloat16 if arguments.bf16 and arguments.use_lora else torch.float32
     bits = 8 if arguments.load_in_8bit else 4 if arguments.load_in_4bit else None
+    if arguments.load_as_gptq:
+        check_gptq(files)
     model: Any = load_model(files, tokenizer, dtype=dtype, bits=bits)
     if arguments.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -183,6 +206,7 @@ def _supply(arguments: Arguments, data: Dataset, accelerator: Accelerator) -> Su
         world=accelerator.num_processes,
         pinned=gpu,
         by_length=arguments.group_by_length,
+        pairs=arguments.dpo,
     )
 
 
@@ -196,19 +220,6 @@ def _finish(arguments: Arguments, model: Any, tokenizer: Any, journal: Journal, 
         merged = model.merge_and_unload()
         save_model(merged, folder / "merged")
         tokenizer.save_pretrained(str(folder / "merged"))
-    if arguments.sync_to_bucket:
-        _copy(folder, arguments.sync_to_bucket)
-    _LOGGER.info("written to %s", folder)
-
-
-def _copy(folder: Path, address: str) -> None:
-    import fsspec  # noqa: PLC0415 - only where there is a bucket
-
-    try:
-        system, path = fsspec.core.url_to_fs(address)
-        system.put(str(folder), f"{path.rstrip('/')}/{folder.name}", recursive=True)
-    except (OSError, ImportError, ValueError) as error:
-        raise TrainingError(f"cannot copy {folder} to {address}: {error}") from error
 
 
 def _names(text: str) -> list[str]:

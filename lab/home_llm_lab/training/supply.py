@@ -22,7 +22,7 @@ class Step:
 
     Attributes:
         rows: its own.
-        learned: how many tokens all processes learn in it.
+        learned: how many tokens, or pairs, all processes learn in it.
         batches: its rows as batches of at most as many rows as were asked for.
     """
 
@@ -46,6 +46,7 @@ class Supply:
         world: number of processes.
         pinned: whether batches are made where a GPU reads them by itself.
         by_length: whether rows of like length come together.
+        pairs: whether conversations are pairs of a right and a wrong one.
     """
 
     dataset: Dataset
@@ -58,6 +59,7 @@ class Supply:
     world: int = 1
     pinned: bool = False
     by_length: bool = False
+    pairs: bool = False
 
     def rows(self, epoch: int) -> list[Row]:
         """Return the rows of an epoch, shuffled."""
@@ -95,7 +97,7 @@ class Supply:
                         return
                     put(self._step(rows[first : first + self.batch_size]))
                 put(None)
-            except BaseException as error:  # told to the one that waits
+            except BaseException as error:  # noqa: BLE001 - told to the one that waits
                 put(error)
 
         thread = threading.Thread(target=make, name="batches", daemon=True)
@@ -127,7 +129,8 @@ class Supply:
         most = math.ceil(len(rows) / self.world)
         # Every process takes part in every step, if only with nothing.
         own += [[] for _ in range(most - len(own))]
-        return Step(own, sum(tree.targets for row in rows for tree in row), self.batches(own))
+        learned = sum(len(tree.starts) // 2 if self.pairs else tree.targets for row in rows for tree in row)
+        return Step(own, learned, self.batches(own))
 
 
 def evaluation_rows(dataset: Dataset, supply: Supply, most: int = 0) -> list[Row]:

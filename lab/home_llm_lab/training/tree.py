@@ -48,29 +48,37 @@ class Tree:
         return int(np.count_nonzero(self.learned))
 
 
-def plant(conversations: Sequence[Encoded], limit: int) -> tuple[list[Tree], list[Encoded]]:
+def plant(conversations: Sequence[Encoded], limit: int, together: int = 1) -> tuple[list[Tree], list[Encoded]]:
     """Return trees of at most `limit` tokens, and the conversations that are too long for one.
 
     Args:
         conversations: they begin alike.
         limit: the most tokens of a tree; the prefix is repeated where not all branches fit.
+        together: so many after each other are in one tree, or too long together.
     """
-    fitting = [conversation for conversation in conversations if len(conversation.tokens) <= limit]
-    too_long = [conversation for conversation in conversations if len(conversation.tokens) > limit]
+    groups = [conversations[start : start + together] for start in range(0, len(conversations), together)]
+    fitting: list[Sequence[Encoded]] = []
+    too_long: list[Encoded] = []
+    for group in groups:
+        beginning = _shared(group) if together > 1 else 0
+        if sum(len(item.tokens) - beginning for item in group) + beginning <= limit:
+            fitting.append(group)
+        else:
+            too_long += group
     if not fitting:
         return [], too_long
-    shared = _shared(fitting)
-    if len(fitting) == 1 or shared < _LEAST_SHARED:
-        return [_grow([conversation], 0) for conversation in fitting], too_long
+    shared = _shared([item for group in fitting for item in group])
+    if together == 1 and (len(fitting) == 1 or shared < _LEAST_SHARED):
+        return [_grow(group, 0) for group in fitting], too_long
     trees: list[Tree] = []
     branches: list[Encoded] = []
     used = shared
-    for conversation in fitting:
-        size = len(conversation.tokens) - shared
-        if used + size > limit:
+    for group in fitting:
+        size = sum(len(item.tokens) - shared for item in group)
+        if used + size > limit and branches:
             trees.append(_grow(branches, shared))
             branches, used = [], shared
-        branches.append(conversation)
+        branches += group
         used += size
     trees.append(_grow(branches, shared))
     return trees, too_long
