@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,13 +73,14 @@ def load_tokenizer(files: BaseFiles, *, pad: bool = False, chatml_tokens: bool =
     Raises:
         TrainingError: there is none, or it has no chat template.
     """
+    header = read_header(Path(files.folder) / files.gguf) if files.gguf else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(files.folder, **files.arguments)
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"cannot load the tokenizer of {files.folder}: {error}") from error
+    except (OSError, ValueError, KeyError, struct.error) as error:
+        raise TrainingError(f"cannot load the tokenizer of {files.folder}/{files.gguf or ''}: {error}") from error
     if files.gguf:
         # transformers takes another token for the last one with some files.
-        last = read_header(Path(files.folder) / files.gguf).get("tokenizer.ggml.eos_token_id")
+        last = header.get("tokenizer.ggml.eos_token_id")
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(last) if last is not None else None
     # Decoding gives back what was encoded.
     tokenizer.clean_up_tokenization_spaces = False
@@ -124,7 +126,7 @@ def load_model(files: BaseFiles, tokenizer: Any, *, dtype: torch.dtype, bits: in
         model = AutoModelForCausalLM.from_pretrained(
             files.folder, dtype=dtype, attn_implementation=IMPLEMENTATION, **files.arguments, **extra
         )
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except (OSError, ValueError, ImportError, KeyError, struct.error) as error:
         raise TrainingError(f"cannot load the base {files.folder}/{files.gguf or ''}: {error}") from error
     if files.gguf:
         # It is no quantized model any more.

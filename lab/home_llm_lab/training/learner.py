@@ -136,7 +136,7 @@ class Learner(nn.Module):
             if torch.is_autocast_enabled(batch.tokens.device.type)
             else self._dtype
         )
-        states = self._parts[0](
+        states: torch.Tensor = self._parts[0](
             input_ids=batch.tokens,
             position_ids=batch.positions,
             attention_mask=make_mask(batch, self.attention, dtype),
