@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from home_llm.api import create_app
 from home_llm.api.server import HttpServer
-from home_llm.models import available_memory
+from home_llm.models import BASE_ID, available_memory
 from home_llm.runtime import Runtime
 from home_llm.settings import Settings
 from http_client import Client
@@ -22,7 +22,8 @@ class Served(Client):
         self, data_dir: Path, *, places: int = 4, memory: Callable[[], int] = available_memory, **settings: Any
     ) -> None:
         """Prepare a server with these settings, on a machine with so much free memory."""
-        values: dict[str, Any] = {"context_size": 2048, **settings}
+        # What is tested is the server, and not what its own model has learned.
+        values: dict[str, Any] = {"context_size": 2048, "model": BASE_ID, **settings}
         self.settings = replace(Settings(data_dir=data_dir), **values)
         self.runtime = Runtime(self.settings, memory=memory)
         app = create_app(self.runtime, api_key=self.settings.api_key, admin_key=self.settings.admin_key, places=places)

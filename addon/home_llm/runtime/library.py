@@ -11,6 +11,7 @@ from pathlib import Path
 
 from home_llm.models import (
     EMBEDDED_ID,
+    EMBEDDED_NAME,
     HOME_ID,
     CatalogueEntry,
     Gguf,
@@ -199,7 +200,7 @@ class Library:
             with contextlib.suppress(ModelError):
                 self._embedded = self._finder.embedded()
         if self._embedded is not None:
-            yield _of_weights(self._embedded, (EMBEDDED_ID, HOME_ID))
+            yield _of_weights(self._embedded, (EMBEDDED_ID, HOME_ID, EMBEDDED_NAME))
         # Of several quants the largest is meant by the name alone, as when it is loaded.
         for model in sorted(self._finder.stored(), key=lambda model: (model.repository, -model.size)):
             yield _of_stored(model)

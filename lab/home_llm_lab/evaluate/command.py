@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
@@ -58,7 +59,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run_command(arguments: Namespace) -> int:
-    """Evaluate, print a table, and return 0; 2 where something is wrong with what was given."""
+    """Evaluate, print a table, and return 0; 2 where something is wrong with what was given.
+
+    Ctrl-C and SIGTERM end it with what has been answered.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         specs = [read_spec(text) for text in arguments.model or ([] if arguments.matcher else ["home-135m"])]
         results = list(_results(arguments, specs, _chosen(arguments)))

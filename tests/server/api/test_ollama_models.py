@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from home_llm.runtime.finder import shown_name
 from hub import LocalHub
 from served import Served
 
@@ -142,9 +143,11 @@ def test_a_pull_in_lines(tmp_path: Path, hub: LocalHub) -> None:
         assert served.get("/health").json["model"] == "home-1b-v3"
         assert [model["name"] for model in served.get("/api/ps").json["models"]] == ["home-1b-v3:latest"]
         assert ask(served, NAME).status == 200
-        assert served.get("/health").json["model"] == NAME
+        # Loaded again it has the project's own adapter and its name, where that is there.
+        own = shown_name("embedded")
+        assert served.get("/health").json["model"] == own
         names = served.get("/v1/internal/model/list").json["model_names"]
-        assert names == [NAME, "home-1b-v3"]
+        assert names == [own, "home-1b-v3"]
 
 
 def test_pulls_that_cannot_be(tmp_path: Path, hub: LocalHub) -> None:

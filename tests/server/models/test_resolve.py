@@ -362,6 +362,7 @@ def test_the_project_s_own_adapter(room: Room, tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("name", ["embedded", ""])
 def test_embedded(room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The embedded model is found by its id or by no name at all, whatever quant is set."""
+    monkeypatch.setattr(sys.modules["home_llm.models.catalogue"], "ADAPTERS", tmp_path)
     room.embedded_path = tmp_path / "smol.gguf"
     room.embedded_path.write_bytes(tiny_model())
     checksum = hashlib.sha256(tiny_model()).hexdigest()
