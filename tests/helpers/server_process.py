@@ -43,7 +43,7 @@ class ServerProcess(Client):
     def __enter__(self) -> Self:
         """Start it, and wait until its model can answer."""
         # The last flag counts: the model is the embedded base, where the flags name no other.
-        place = ["--port", str(self.port), "--data-dir", self.data_dir]
+        place = ["--port", str(self.port), "--data-dir", str(self.data_dir)]
         command: list[str | Path] = [COMMAND, "serve", *place, "--model", "smollm2-135m", *self._flags]
         self._process = subprocess.Popen(command)
         try:
