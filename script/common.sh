@@ -4,6 +4,7 @@
 #   .venv             the server and its checks, on the machine's Python (3.11 or newer)
 #   .venv-ha          Home Assistant and its checks, on Python 3.14
 #   .venv-ha-newest   the newest Home Assistant, for the checks of its own integrations, on Python 3.14
+#   .venv-lab         training and export in the model lab, on the machine's Python
 #   .venv-clients     other people's clients and their checks, on the machine's Python
 #   .cache            uv, Python 3.14, clients that go into no environment
 #
@@ -16,6 +17,7 @@ uv=$root/.cache/uv/bin/uv
 venv=$root/.venv
 venv_ha=$root/.venv-ha
 venv_ha_newest=$root/.venv-ha-newest
+venv_lab=$root/.venv-lab
 venv_clients=$root/.venv-clients
 clients=$root/.cache/clients
 
@@ -153,6 +155,21 @@ make_home_assistant() { # ENVIRONMENT LOCK
   "$uv" venv --quiet --clear --python "$python314" "$1"
   "$uv" pip install --quiet --python "$1/bin/python" --require-hashes -r "$2"
   stamp "$1" .made-from "$2"
+}
+
+# Training and export, in .venv-lab. PyTorch comes by pip, whose configuration knows which build fits this machine.
+need_lab() {
+  local sources=(requirements/lab.txt requirements/torch.txt requirements/build.txt)
+  fresh "$venv_lab" .made-from "${sources[@]}" && return
+  need_uv
+  find_python
+  need_compiler
+  say "Installing PyTorch and what trains with it; the first time this is a large download"
+  "$uv" venv --quiet --clear --seed --python "$python" "$venv_lab"
+  "$venv_lab/bin/python" -m pip install --quiet -r requirements/torch.txt
+  "$uv" pip install --quiet --python "$venv_lab/bin/python" --no-deps --require-hashes \
+    --build-constraints requirements/build.txt -r requirements/lab.txt
+  stamp "$venv_lab" .made-from "${sources[@]}"
 }
 
 # Other people's clients: those that agree on their packages in .venv-clients, the others in a folder each, and those for
