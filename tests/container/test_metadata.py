@@ -6,6 +6,7 @@ import re
 import struct
 import subprocess
 import tomllib
+from dataclasses import fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -352,3 +353,34 @@ def test_workflow_runs_our_one_command() -> None:
     assert os.access(ROOT / ".ci/run", os.X_OK)
     assert all(re.search(r"@v\d+$", step["uses"]) for step in steps if "uses" in step)
     assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_release_publishes_for_every_architecture(config: dict[str, Any]) -> None:
+    """The workflow builds what config.yaml lists, natively, with the version and the flags of the Dockerfile."""
+    text = (ROOT / ".github/workflows/release.yaml").read_text("utf-8")
+    workflow = load(".github/workflows/release.yaml")
+    assert sorted(json.loads(workflow["env"]["ARCHITECTURES"])) == sorted(config["arch"])
+    uses = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
+    builder = [name for name in uses if name.startswith("home-assistant/builder/")]
+    assert {name.split("@")[1] for name in builder} == {"2026.06.0"}
+    assert {name.split("@")[0].rsplit("/", 1)[1] for name in builder} == {
+        "prepare-multi-arch-matrix",
+        "build-image",
+        "publish-multi-arch-manifest",
+    }
+    (arguments,) = re.findall(r'CMAKE_ARGS="([^"]+)"', (ROOT / "Dockerfile").read_text("utf-8"))
+    assert f'CMAKE_ARGS="{arguments}"' in text
+    assert workflow["permissions"] == {"contents": "read"}
+
+
+def test_compose_runs_the_image_as_its_user() -> None:
+    """compose.yaml uses the image's user, commands that the server has, and settings that it knows."""
+    services = load("compose.yaml")["services"]
+    (uid,) = re.findall(r"useradd --system --uid (\d+)", (ROOT / "Dockerfile").read_text("utf-8"))
+    known = {f"HOME_LLM_{item.name.upper()}" for item in fields(Settings)}
+    for service in services.values():
+        assert service["user"] == f"{uid}:{uid}"
+        assert service["command"][0] in {"serve", "rpc-worker"}
+        assert set(service.get("environment", {})) <= known
+    names = set(re.findall(r"\$\{(HOME_LLM_\w+)", (ROOT / "compose.yaml").read_text("utf-8")))
+    assert names <= known | {"HOME_LLM_VERSION"}

@@ -42,10 +42,9 @@ def podman(*arguments: str | Path, check: bool = True, timeout: float = 60) -> s
     return done.stdout.strip()
 
 
-def run_once(*arguments: str | Path, image: str = IMAGE, entrypoint: str = "sh") -> str:
-    """Run a command in a container of the image, without its init, and return what it prints."""
-    flags = ("--rm", "--network", "none", "--entrypoint", entrypoint)
-    return podman("run", *_RUN, *flags, image, *arguments)
+def run_once(*arguments: str, flags: tuple[str, ...] = ()) -> str:
+    """Run a shell in a container of the image, without its init, and return what it prints."""
+    return podman("run", *_RUN, "--rm", "--network", "none", "--entrypoint", "sh", *flags, IMAGE, *arguments)
 
 
 class Network:

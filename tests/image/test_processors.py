@@ -1,0 +1,105 @@
+"""One image for every processor, and for machines that help each other."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app_container import IMAGE, NETWORK, AppContainer, podman, run_once
+
+Start = Callable[..., AppContainer]
+
+BACKENDS = "/opt/home-llm/lib/python3.13/site-packages/bin"
+QUESTION = "What is the capital of France?"
+
+
+@pytest.fixture(scope="module", name="variants")
+def variants_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copy the back-ends out of the image."""
+    folder = tmp_path_factory.mktemp("variants")
+    run_once("-c", f"cp {BACKENDS}/*.so /variants/", flags=(f"--volume={folder}:/variants",))
+    return folder
+
+
+def only(variants: Path, folder: Path, variant: str) -> str:
+    """Return the flag for a container that has one CPU variant and no other."""
+    folder.mkdir()
+    name = f"libggml-cpu-{variant}.so"
+    (folder / name).write_bytes((variants / name).read_bytes())
+    return f"--volume={folder}:{BACKENDS}:ro"
+
+
+def chosen(app: AppContainer) -> str:
+    """Return the CPU variant that the log names."""
+    (variant,) = re.findall(r"llama\.cpp computes with its build for (\w+)", app.logs())
+    return str(variant)
+
+
+def test_every_variant_is_there(variants: Path) -> None:
+    """From an x86-64 without anything to the newest, and the RPC back-end."""
+    names = {path.name for path in variants.iterdir()}
+    wanted = ("x64", "sse42", "sandybridge", "haswell", "skylakex", "icelake", "alderlake", "sapphirerapids", "zen4")
+    assert names >= {f"libggml-cpu-{name}.so" for name in wanted} | {"libggml-rpc.so"}
+
+
+def test_oldest_and_newest_answer_alike(start: Start, variants: Path, tmp_path: Path) -> None:
+    """The variant without AVX gives the same answer as the best one for this machine, and each says which it is."""
+    app = start()
+    app.wait_for("ok")
+    best, answer = chosen(app), app.chat(QUESTION)["choices"][0]["message"]["content"]
+    app.remove()
+    old = start(only(variants, tmp_path / "old", "x64"))
+    old.wait_for("ok")
+    assert chosen(old) == "x64" != best
+    assert old.chat(QUESTION)["choices"][0]["message"]["content"] == answer
+
+
+@pytest.fixture(name="worker")
+def worker_fixture(tmp_path: Path) -> Iterator[str]:
+    """Run a worker from the same image on the same network, as compose.yaml does, and give its address."""
+    name = f"home-llm-worker-{tmp_path.name}".replace("[", "-").replace("]", "")
+    podman(
+        *("run", "--runtime", "runc", "--no-healthcheck", "--detach", "--name", name, "--network", NETWORK),
+        *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", "--user", "850:850", "--read-only"),
+        *("--tmpfs", "/data:mode=777", "--entrypoint", "/opt/home-llm/bin/home-llm"),
+        *(IMAGE, "rpc-worker", "--host", "0.0.0.0", "--data-dir", "/data"),
+    )
+    try:
+        yield name
+    finally:
+        podman("rm", "--force", "--time", "0", name, check=False)
+
+
+def address(worker: str) -> str:
+    """Return where a worker listens."""
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return podman("inspect", "--format", template, worker) + ":50052"
+
+
+def test_a_neighbour_computes(start: Start, worker: str) -> None:
+    """With rpc_servers all layers are computed by a worker, with the same answer."""
+    alone = start()
+    alone.wait_for("ok")
+    answer = alone.chat(QUESTION)["choices"][0]["message"]["content"]
+    alone.remove()
+    app = start(options={"rpc_servers": address(worker)})
+    app.wait_for("ok")
+    assert re.search(r"31 of 31 layers are computed on RPC0", app.logs())
+    assert app.chat(QUESTION)["choices"][0]["message"]["content"] == answer
+    assert "Accepted client connection" in podman("logs", worker)
+
+
+def test_a_neighbour_that_is_away(start: Start, worker: str) -> None:
+    """A worker that does not answer is named by health; the app stays up and says what to do."""
+    where = address(worker)
+    podman("rm", "--force", "--time", "0", worker)
+    app = start(options={"rpc_servers": where})
+    app.wait_for("error")
+    assert f"The RPC worker {where} does not answer" in app.health()["message"]
+
+
+def test_a_worker_stops_at_once(worker: str) -> None:
+    """SIGTERM ends a worker with status 0."""
+    podman("stop", "--time", "5", worker)
+    assert podman("inspect", "--format", "{{.State.ExitCode}}", worker) == "0"
