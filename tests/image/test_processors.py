@@ -1,12 +1,15 @@
 """One image for every processor, and for machines that help each other."""
 
 import re
+import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from app_container import IMAGE, NETWORK, AppContainer, podman, run_once
+from waiting import wait_until
 
 Start = Callable[..., AppContainer]
 
@@ -62,19 +65,31 @@ def worker_fixture(tmp_path: Path) -> Iterator[str]:
     podman(
         *("run", "--runtime", "runc", "--no-healthcheck", "--detach", "--name", name, "--network", NETWORK),
         *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", "--user", "850:850", "--read-only"),
-        *("--tmpfs", "/data:mode=777", "--entrypoint", "/opt/home-llm/bin/home-llm"),
+        *("--volume", "/data", "--entrypoint", "/opt/home-llm/bin/home-llm"),
         *(IMAGE, "rpc-worker", "--host", "0.0.0.0", "--data-dir", "/data"),
     )
     try:
+        wait_until(lambda: listens(address(name)), 30)
         yield name
     finally:
-        podman("rm", "--force", "--time", "0", name, check=False)
+        podman("rm", "--force", "--volumes", "--time", "0", name, check=False)
 
 
 def address(worker: str) -> str:
     """Return where a worker listens."""
     template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     return podman("inspect", "--format", template, worker) + ":50052"
+
+
+def listens(where: str) -> bool:
+    """Return whether somebody listens there."""
+    host, _, port = where.partition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1).close()
+    except OSError:
+        time.sleep(0.2)
+        return False
+    return True
 
 
 def test_a_neighbour_computes(start: Start, worker: str) -> None:
@@ -93,7 +108,7 @@ def test_a_neighbour_computes(start: Start, worker: str) -> None:
 def test_a_neighbour_that_is_away(start: Start, worker: str) -> None:
     """A worker that does not answer is named by health; the app stays up and says what to do."""
     where = address(worker)
-    podman("rm", "--force", "--time", "0", worker)
+    podman("rm", "--force", "--volumes", "--time", "0", worker)
     app = start(options={"rpc_servers": where})
     app.wait_for("error")
     assert f"The RPC worker {where} does not answer" in app.health()["message"]

@@ -35,20 +35,25 @@ def run(arguments: Namespace) -> int:
     def serve() -> None:
         try:
             _serve(settings)
-            failure.append(f"Cannot listen on {settings.host}:{settings.port}. Choose another with --port.")
+            failure.append(f"Cannot listen on {settings.host}:{settings.port}. Choose another port with --port.")
         except DeviceError as error:
             failure.append(str(error))
-        ended.set()
+        except OSError as error:
+            failure.append(f"{settings.data_dir} cannot be written: {error.strerror}. Choose another with --data-dir.")
+        finally:
+            ended.set()
 
     signal.signal(signal.SIGTERM, stop)
     # llama.cpp's loop never returns and does not let Python's signal handlers run.
     threading.Thread(target=serve, name="rpc", daemon=True).start()
     ended.wait()
-    print(f"home-llm: {failure[0]}", file=sys.stderr)
+    print(f"home-llm: {''.join(failure) or 'The worker has ended; the lines above say why.'}", file=sys.stderr)
     return 2
 
 
 def _serve(settings: Settings) -> None:
+    cache = settings.data_dir / "cache" / "rpc"
+    cache.mkdir(parents=True, exist_ok=True)
     for device in devices():
         _LOGGER.info("%s: %s, %s of memory free", device.name, device.description, gigabytes(device.free))
     _LOGGER.info("Lending to Home LLM on other machines at %s:%d", settings.host, settings.port)
@@ -58,6 +63,4 @@ def _serve(settings: Settings) -> None:
             "Keep it inside a network that you trust",
             settings.port,
         )
-    cache = settings.data_dir / "cache" / "rpc"
-    cache.mkdir(parents=True, exist_ok=True)
     serve_rpc(settings.host, settings.port, threads=settings.threads or usable_cores(), cache=cache)
