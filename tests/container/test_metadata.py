@@ -323,6 +323,15 @@ def test_versions_agree() -> None:
     assert {load("config.yaml")["version"], project["version"], manifest["version"], changelog[0]} == {VERSION}
 
 
+def test_wheel_takes_in_the_adapters() -> None:
+    """Weights are ignored by git, and so left out of a wheel, but for the catalogue's own adapters."""
+    taken = tomllib.loads((ROOT / "addon/pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]["artifacts"]
+    folder = "home_llm/models/adapters"
+    assert f"{folder}/*.gguf" in taken
+    ignored = ["git", "check-ignore", "--no-index", f"addon/{folder}/new.gguf"]
+    assert subprocess.run(ignored, cwd=ROOT, check=False, capture_output=True).returncode == 1
+
+
 def test_minimum_home_assistant_agrees() -> None:
     """HACS and the Supervisor ask for the same Home Assistant."""
     hacs = json.loads((ROOT / "hacs.json").read_text("utf-8"))
