@@ -72,14 +72,16 @@ class Server:
 
 @pytest.fixture(scope="session", name="server")
 def server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Serve the embedded model with a key, as the command does."""
+    """Serve the embedded model's base with a key, as the command does: other people's tools are JSON."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = Server(f"http://127.0.0.1:{port}")
-    command = [SERVER, "serve", "--port", str(port), "--data-dir", tmp_path_factory.mktemp("data")]
+    command = [SERVER, "serve", "--model", "smollm2-135m", "--port", str(port)]
     environment = {**os.environ, "HOME_LLM_API_KEY": KEY, "HOME_LLM_CONTEXT_SIZE": "2048"}
-    process = subprocess.Popen([*command, "--log-level", "warning"], env=environment)
+    process = subprocess.Popen(
+        [*command, "--data-dir", tmp_path_factory.mktemp("data"), "--log-level", "warning"], env=environment
+    )
     try:
         end = time.monotonic() + START_SECONDS
         while not _is_up(server):

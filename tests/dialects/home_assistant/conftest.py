@@ -1,4 +1,4 @@
-"""The real server with the embedded model, and a real Home Assistant with a few lights."""
+"""The real server with the embedded model's base, and a real Home Assistant with a few lights."""
 
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -23,7 +23,7 @@ ENTITIES = tuple(f"light.{name.lower().replace(' ', '_')}" for name in LAMPS)
 
 @pytest.fixture(scope="session", name="server")
 def server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Serve the embedded model as the app does: reachable by others, so with a key."""
+    """Serve the embedded model's base as the app does: reachable by others, so with a key."""
     # Home Assistant's test helpers close the network before every test, and this is set up within one.
     enable_socket()
     with ServerProcess(tmp_path_factory.mktemp("data"), "--host", "0.0.0.0", "--context-size", "8192") as server:

@@ -1,7 +1,7 @@
 """Home Assistant's `llama_cpp`, `ollama` and `litellm` integrations, as they ship, against the real server.
 
-No answer is scripted: what switches the light is the call that the embedded model made of the integration's own prompt
-and tools.
+No answer is scripted: what switches the light is the call that the embedded model's base made of the integration's own
+prompt and tools.
 """
 
 from typing import Any
