@@ -158,19 +158,21 @@ def _models(arguments: argparse.Namespace) -> list[Path]:
             raise BenchError(f"there is no file {path}")
         return [path]
     models = []
-    if arguments.model in {"", "embedded"}:
-        models.append(_embedded())
+    if arguments.model in {"", "smollm2-135m"}:
+        models.append(_base())
     if arguments.model == "qwen" and not second.is_file():
         raise BenchError(f"{second} is not there; `script/bench --fetch-weights` gets it")
     if arguments.model == "qwen" or (not arguments.model and not arguments.quick and second.is_file()):
         models.append(second.resolve())
     if not models:
-        raise BenchError("--model is embedded, qwen or a .gguf file")
+        raise BenchError("--model is smollm2-135m, qwen or a .gguf file")
     return models
 
 
-def _embedded() -> Path:
-    """Return the embedded model's file, which a package carries.
+def _base() -> Path:
+    """Return the file of smollm2-135m, the embedded model without its adapter, which a package carries.
+
+    It is served by its path, so that both servers compute with the same weights.
 
     Raises:
         BenchError: it is not installed.
@@ -182,19 +184,19 @@ def _embedded() -> Path:
     for file in files:
         if file.suffix == ".gguf":
             return Path(str(file.locate())).resolve()
-    raise BenchError("the embedded model is not installed; `script/run` installs it")
+    raise BenchError("smollm2-135m is not installed; `script/run` installs it")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="script/bench", description="Measure Home LLM beside llama-server.")
     parser.add_argument(
-        "--quick", action="store_true", help="the embedded model only, fewer measures and samples, shorter prompts"
+        "--quick", action="store_true", help="smollm2-135m only, fewer measures and samples, shorter prompts"
     )
     parser.add_argument(
         "--only", action="append", default=[], metavar="MEASURE", help="one measure, or several with commas"
     )
     parser.add_argument(
-        "--model", default="", help="embedded, qwen or a .gguf file (default: embedded, and qwen if there)"
+        "--model", default="", help="smollm2-135m, qwen or a .gguf file (default: smollm2-135m, and qwen if there)"
     )
     parser.add_argument("--weights", type=Path, default=ROOT / ".cache" / "weights", help="folder of qwen's file")
     parser.add_argument("--repeat", type=int, default=0, metavar="N", help="samples of each measure")
