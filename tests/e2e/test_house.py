@@ -87,7 +87,7 @@ async def test_turn_on_the_kitchen_light(hass: HomeAssistant, agent: str) -> Non
     ],
 )
 async def test_other_commands(hass: HomeAssistant, agent: str, command: str, entity_id: str, state: str) -> None:
-    """Commands that the untuned 135M model gets right in this house change what they name and nothing else."""
+    """Commands for this house change what they name and nothing else."""
     everything = {"entity_id": [entity for entity in ENTITIES if not entity.startswith("lock.")]}
     service = "turn_off" if state == "on" else "turn_on"
     await hass.services.async_call("homeassistant", service, everything, blocking=True)
