@@ -129,8 +129,9 @@ def load_model(files: BaseFiles, tokenizer: Any, *, dtype: torch.dtype, bits: in
     except (OSError, ValueError, ImportError, KeyError, struct.error) as error:
         raise TrainingError(f"cannot load the base {files.folder}/{files.gguf or ''}: {error}") from error
     if files.gguf:
-        # It is no quantized model any more.
+        # It is no quantized model any more, and can be saved.
         model.config.__dict__.pop("quantization_config", None)
+        model.__dict__.pop("hf_quantizer", None)
     # Rows of some files are more than the tokens; only too few are too few.
     rows: Any = model.get_input_embeddings().weight
     if len(tokenizer) > rows.shape[0]:

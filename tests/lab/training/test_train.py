@@ -84,8 +84,8 @@ def test_processes_that_tokenize_change_nothing(base: Path, data: Path, tmp_path
 
 def test_a_resumed_run_is_the_same(base: Path, data: Path, tmp_path: Path) -> None:
     """A run that goes on from a checkpoint in the middle of an epoch ends with the weights and log of one in a go."""
-    more = {"max_steps": 7, "save_steps": 3, "save_total_limit": 9, "batch_size": 1, "micro_batch_size": 1}
-    more |= {"lora_dropout": 0.1, "logging_steps": 1}
+    more: dict[str, Any] = {"max_steps": 7, "save_steps": 3, "save_total_limit": 9, "logging_steps": 1}
+    more |= {"batch_size": 1, "micro_batch_size": 1, "lora_dropout": 0.1}
     assert main(flags(base, data, tmp_path / "whole", **more)) == 0
     shutil.copytree(tmp_path / "whole" / "checkpoint-3", tmp_path / "half" / "checkpoint-3")
     lines = [line for line in log_of(tmp_path / "whole") if line["step"] <= 5]
@@ -103,7 +103,7 @@ def test_a_resumed_run_is_the_same(base: Path, data: Path, tmp_path: Path) -> No
 
 def test_a_whole_model_is_trained_and_resumed(base: Path, data: Path, tmp_path: Path) -> None:
     """Without LoRA all weights are learned; checkpoints hold them."""
-    more = {"max_steps": 4, "save_steps": 2, "save_total_limit": 9, "learning_rate": 1e-3}
+    more: dict[str, Any] = {"max_steps": 4, "save_steps": 2, "save_total_limit": 9, "learning_rate": 1e-3}
     assert main(whole_model(flags(base, data, tmp_path / "whole", **more))) == 0
     shutil.copytree(tmp_path / "whole" / "checkpoint-2", tmp_path / "half" / "checkpoint-2")
     assert main(whole_model(flags(base, data, tmp_path / "half", **more, resume_from_checkpoint="last"))) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_loss_and_gradients_are_those_of_single_conversations(learner: Learner) 
     sums = {}
     for name, batches in (("together", [together]), ("alone", alone)):
         learner.zero_grad()
-        loss = torch.stack([learner(batch)[0] for batch in batches]).sum()
+        loss: Any = torch.stack([learner(batch)[0] for batch in batches]).sum()
         loss.backward()
         gradients = [weight.grad.clone() for weight in learner.parameters() if weight.grad is not None]
         sums[name] = (loss.detach(), gradients)

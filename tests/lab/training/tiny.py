@@ -12,7 +12,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-SIZES = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+SIZES: dict[str, Any] = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 
 
 def make_tokenizer(template: str | None = CHATML) -> Any:
@@ -23,19 +23,21 @@ def make_tokenizer(template: str | None = CHATML) -> Any:
     plain.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     plain.decoder = decoders.ByteLevel()
     plain.add_special_tokens([AddedToken(name, special=True) for name in SPECIAL])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=plain, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    make: Any = PreTrainedTokenizerFast
+    tokenizer = make(tokenizer_object=plain, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.chat_template = template
     return tokenizer
 
 
-def write_base(folder: Path, *, template: str | None = CHATML, **sizes: int) -> Path:
+def write_base(folder: Path, *, template: str | None = CHATML, **sizes: Any) -> Path:
     """Write a base as safetensors and return its folder."""
     tokenizer = make_tokenizer(template)
     torch.manual_seed(3)
     config = LlamaConfig(
         vocab_size=len(tokenizer), num_key_value_heads=2, max_position_embeddings=4096, **{**SIZES, **sizes}
     )
-    LlamaForCausalLM(config).save_pretrained(str(folder))
+    make: Any = LlamaForCausalLM
+    make(config).save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
     return folder
 
