@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from home_llm.models import (
+    BASE_ID,
     EMBEDDED_ID,
     EMBEDDED_NAME,
     HOME_ID,
@@ -200,7 +201,7 @@ class Library:
             with contextlib.suppress(ModelError):
                 self._embedded = self._finder.embedded()
         if self._embedded is not None:
-            yield _of_weights(self._embedded, (EMBEDDED_ID, HOME_ID, EMBEDDED_NAME))
+            yield _of_weights(self._embedded, (EMBEDDED_ID, HOME_ID, BASE_ID, EMBEDDED_NAME))
         # Of several quants the largest is meant by the name alone, as when it is loaded.
         for model in sorted(self._finder.stored(), key=lambda model: (model.repository, -model.size)):
             yield _of_stored(model)

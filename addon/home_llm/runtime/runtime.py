@@ -12,12 +12,21 @@ from typing import Any
 from home_llm.chat import Chat
 from home_llm.engine import Totals
 from home_llm.llama import ModelLoadError
-from home_llm.models import EMBEDDED_ID, ModelError, StoppedError, Wanted, Weights, available_memory
+from home_llm.models import (
+    BASE_ID,
+    EMBEDDED_ID,
+    EMBEDDED_NAME,
+    ModelError,
+    StoppedError,
+    Wanted,
+    Weights,
+    available_memory,
+)
 from home_llm.runtime.adapters import LoadedAdapter, available, named, own_adapters, read_adapters, rescaled
 from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.finder import Finder, shown_name
 from home_llm.runtime.idle import IdleTimer
-from home_llm.runtime.library import Library, LocalModel
+from home_llm.runtime.library import Library, LocalModel, same_name
 from home_llm.runtime.loading import Loaded, Recipe, load
 from home_llm.runtime.offload import borrowed_memory, helpers
 from home_llm.runtime.starting import Starter
@@ -170,7 +179,7 @@ class Runtime:
         if context_size is not None:
             settings = dataclasses.replace(settings, context_size=context_size)
         model = self.library.find(name)
-        file = EMBEDDED_ID if EMBEDDED_ID in model.names else str(model.path)
+        file = _embedded_as(name) if EMBEDDED_ID in model.names else str(model.path)
         wanted = Wanted(file, context_size=settings.context_size, cache_type=settings.cache_type)
         if patient and (running := self._loaded) is not None and not running.wait_until_idle(_ANSWER_SECONDS):
             raise NotReadyError(f"{running.recipe.weights.id} answers others. Ask for another model later.", 10)
@@ -180,7 +189,7 @@ class Runtime:
             self._release()
             try:
                 weights = self._finder.find(wanted)
-                shown = weights.id if name == EMBEDDED_ID else name
+                shown = weights.id if file in (EMBEDDED_ID, BASE_ID) else name
                 weights = dataclasses.replace(weights, id=shown, entry=weights.entry or model.entry)
                 self._load(self._recipe(weights, settings))
             except (ModelError, ModelLoadError) as error:
@@ -399,3 +408,8 @@ class Runtime:
             loaded, self._loaded, self._asleep = self._loaded, None, None
         if loaded is not None:
             loaded.close()
+
+
+def _embedded_as(name: str) -> str:
+    """Return the embedded model with what it has learned, or its base where that was named."""
+    return BASE_ID if same_name(name) in (BASE_ID, same_name(EMBEDDED_NAME)) else EMBEDDED_ID

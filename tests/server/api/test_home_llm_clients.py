@@ -145,10 +145,10 @@ class Version04:
         return text, calls
 
 
-@pytest.mark.parametrize("model", [NAME, "embedded"])
+@pytest.mark.parametrize("model", [NAME, "smollm2-135m"])
 def test_01_webui_setup(house: Served, model: str) -> None:
     """0.1 to 0.3 find the model in text-generation-webui's list, and one that runs is left running."""
-    if model == "embedded":
+    if model != NAME:
         # Another name of the same model: those versions load what they do not see running.
         whole(house.post("/v1/internal/model/load", {"model_name": model}, **ADMIN))
         return
@@ -352,3 +352,10 @@ def test_04_responses(house: Served) -> None:
     assert value["status"] in {"completed", "incomplete"}
     assert value["output"][0]["type"] == "message"
     assert value["output"][0]["content"][0]["type"] in {"output_text", "refusal"}
+
+
+def test_the_base_and_what_has_learned_are_two_models(house: Served) -> None:
+    """Each is loaded by its own name, although both are one file."""
+    for name in ("home-135m", NAME):
+        whole(house.post("/v1/internal/model/load", {"model_name": name}, **ADMIN))
+        assert house.wait_until("ok")["model"] == name
