@@ -24,7 +24,7 @@ _PODMAN = ("podman", "--log-level", "error")
 _RUN = ("--runtime", "runc", "--no-healthcheck", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
 
 
-def podman(*arguments: str | Path, check: bool = True, timeout: float = 60) -> str:
+def podman(*arguments: str | Path, check: bool = True, timeout: float = 180) -> str:
     """Run podman and return what it prints on both of its outputs.
 
     Raises:
@@ -159,7 +159,7 @@ class AppContainer(Client):
         podman("kill", "--signal", "KILL", self.name)
         podman("wait", self.name)
 
-    def wait_for_end(self, timeout: float = 30) -> int:
+    def wait_for_end(self, timeout: float = 150) -> int:
         """Wait until it has ended by itself and return its status."""
         return int(podman("wait", self.name, timeout=timeout))
 
@@ -180,7 +180,7 @@ class AppContainer(Client):
             return {"status": "not listening", "message": ""}
         return answer
 
-    def wait_for(self, *states: str, timeout: float = 60) -> float:
+    def wait_for(self, *states: str, timeout: float = 150) -> float:
         """Wait until its health is one of the states; return the seconds since it was started."""
         end = time.monotonic() + timeout
         while (health := self.health())["status"] not in states:
@@ -189,14 +189,14 @@ class AppContainer(Client):
             time.sleep(0.05)
         return time.monotonic() - self.started
 
-    def wait_for_log(self, text: str, timeout: float = 30) -> None:
+    def wait_for_log(self, text: str, timeout: float = 150) -> None:
         """Wait until it has printed a text."""
         end = time.monotonic() + timeout
         while text not in (logs := self.logs()):
             assert time.monotonic() < end, logs
             time.sleep(0.3)
 
-    def wait_for_model(self, model: str, timeout: float = 60) -> None:
+    def wait_for_model(self, model: str, timeout: float = 150) -> None:
         """Wait until a model is ready."""
         end = time.monotonic() + timeout
         while (health := self.health())["status"] != "ok" or health["model"] != model:

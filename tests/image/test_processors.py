@@ -13,6 +13,9 @@ from waiting import wait_until
 
 Start = Callable[..., AppContainer]
 
+# A start takes seconds, and many times that where other programs keep the machine busy.
+pytestmark = pytest.mark.timeout(900)
+
 BACKENDS = "/opt/home-llm/lib/python3.13/site-packages/bin"
 QUESTION = "What is the capital of France?"
 
@@ -69,7 +72,7 @@ def worker_fixture(tmp_path: Path) -> Iterator[str]:
         *(IMAGE, "rpc-worker", "--host", "0.0.0.0", "--data-dir", "/data"),
     )
     try:
-        wait_until(lambda: listens(address(name)), 30)
+        wait_until(lambda: listens(address(name)), 150)
         yield name
     finally:
         podman("rm", "--force", "--volumes", "--time", "0", name, check=False)

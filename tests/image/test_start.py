@@ -19,6 +19,9 @@ from waiting import wait_until
 
 Start = Callable[..., AppContainer]
 
+# A start takes seconds, and many times that where other programs keep the machine busy.
+pytestmark = pytest.mark.timeout(900)
+
 REPOSITORY = "owner/tiny-GGUF"
 
 
@@ -148,7 +151,7 @@ def test_sigterm_during_a_download(start: Start, hub: LocalHub, tiny_model: byte
     hub.slow_down(100_000)
     app = start(options={"repository": REPOSITORY}, environment={"HOME_LLM_HUB_URL": hub.url})
     part = app.data / "models" / ".partial"
-    wait_until(lambda: any(file.stat().st_size > 200_000 for file in part.rglob("*.part")), 20)
+    wait_until(lambda: any(file.stat().st_size > 200_000 for file in part.rglob("*.part")), 150)
     seconds, status = app.stop()
     assert (status, seconds < 5) == (0, True)
     hub.slow_down(0)
@@ -161,11 +164,11 @@ def test_home_assistant_is_told(start: Start, supervisor: LocalSupervisor) -> No
     """Discovery carries host, port, key and a value of this start, so that each start is news; the uuid stays."""
     app = start()
     app.wait_for("ok")
-    wait_until(lambda: supervisor.pushes, 10)
+    wait_until(lambda: supervisor.pushes, 150)
     app.stop()
     app.start()
     app.wait_for("ok")
-    wait_until(lambda: len(supervisor.pushes) == 2, 10)
+    wait_until(lambda: len(supervisor.pushes) == 2, 150)
     first, second = supervisor.pushes
     assert set(first.config) == {"host", "port", "api_key", "started_at"}
     assert (first.config["host"], first.config["port"]) == (HOSTNAME, 5000)
@@ -180,7 +183,7 @@ def test_supervisor_that_comes_later(start: Start) -> None:
     app.wait_for("ok")
     app.wait_for_log("Waiting for the Supervisor")
     with LocalSupervisor(host=SUPERVISOR, port=80) as supervisor:
-        wait_until(lambda: supervisor.pushes, 70)
+        wait_until(lambda: supervisor.pushes, 150)
     seconds, status = app.stop()
     assert (status, seconds < 5) == (0, True)
     assert app.logs().count("Waiting for the Supervisor") == 1
