@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from home_llm.models import EMBEDDED_NAME
+from home_llm.models import HOME_ID
 from hub import LocalHub
 from served import Served
 
@@ -44,8 +44,8 @@ def test_it_answers_while_the_other_is_downloaded(tmp_path: Path, hub: LocalHub)
 
     with serve(tmp_path, hub) as served:
         health = served.wait_until("downloading")
-        assert health["model"] == EMBEDDED_NAME
-        assert health["message"].endswith(f"{EMBEDDED_NAME} answers meanwhile.")
+        assert health["model"] == HOME_ID
+        assert health["message"].endswith(f"{HOME_ID} answers meanwhile.")
         assert health["download"]["file"] == FILE
         threads = [threading.Thread(target=ask) for _ in range(2)]
         for thread in threads:
@@ -62,7 +62,7 @@ def test_it_answers_while_the_other_is_downloaded(tmp_path: Path, hub: LocalHub)
         for thread in threads:
             thread.join()
     assert {status for status, _ in statuses} == {200}
-    assert statuses[0][1] == EMBEDDED_NAME
+    assert statuses[0][1] == HOME_ID
     # What had begun before the switch may end after it.
     assert REPOSITORY in {name for _, name in statuses}
 
@@ -84,8 +84,8 @@ def test_it_goes_on_where_the_other_cannot_be_had(tmp_path: Path, hub: LocalHub)
     with serve(tmp_path, hub, repository="acme/missing") as served:
         health = served.wait_until("error")
         assert "acme/missing" in health["message"]
-        assert health["message"].endswith(f"{EMBEDDED_NAME} answers meanwhile.")
-        assert served.post("/v1/chat/completions", CHAT).json["model"] == EMBEDDED_NAME
+        assert health["message"].endswith(f"{HOME_ID} answers meanwhile.")
+        assert served.post("/v1/chat/completions", CHAT).json["model"] == HOME_ID
 
 
 def test_it_goes_on_where_the_other_cannot_be_loaded(
@@ -99,5 +99,5 @@ def test_it_goes_on_where_the_other_cannot_be_loaded(
     hub.slow_down(0)
     with serve(tmp_path, hub) as served:
         health = served.wait_until("error")
-        assert health["model"] == EMBEDDED_NAME
-        assert served.post("/v1/chat/completions", CHAT).json["model"] == EMBEDDED_NAME
+        assert health["model"] == HOME_ID
+        assert served.post("/v1/chat/completions", CHAT).json["model"] == HOME_ID
