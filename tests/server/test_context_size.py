@@ -49,7 +49,7 @@ def test_a_size_that_does_not_fit(data_dir: Path) -> None:
         assert "560 MB are free" in message
         fitting = int(message.partition("A context of ")[2].split()[0])
         assert fitting == 8192
-        load = {"model_name": "embedded", "args": {"ctx_size": fitting}}
+        load = {"model_name": "smollm2-135m", "args": {"ctx_size": fitting}}
         assert served.post("/v1/internal/model/load", load).json == "OK"
         assert served.get("/v1/models").json["data"][0]["meta"]["n_ctx"] == fitting
 
