@@ -4,9 +4,9 @@ Only the header is read: metadata and the table of tensors. Big arrays (vocabula
 over and kept as an `ArrayInfo`, so that reading takes milliseconds and no memory worth naming.
 """
 
+import math
 import mmap
 import re
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +14,8 @@ from typing import Final, NamedTuple
 
 from .errors import GgufError
 from .ggml_types import FILE_TYPE_GUESSED, FILE_TYPES, TENSOR_TYPES
+from .gguf_cursor import MAGIC, MOST_ENTRIES, ArrayInfo, Cursor, ShortError, Value, check_beginning, read_alignment
 
-_MAGIC: Final = b"GGUF"
-_VERSIONS: Final = (2, 3)
-_KEPT_NUMBERS: Final = 1024  # arrays up to here are per-layer values that the memory estimate needs
-_KEPT_STRINGS: Final = 64  # languages and tags, not a vocabulary
-_DEFAULT_ALIGNMENT: Final = 32
-_MOST_ENTRIES: Final = 1_000_000  # more keys or tensors than this is not a header but noise
 _F16: Final = 2
 _Q8_0_BLOCK: Final = 32
 
@@ -28,36 +23,7 @@ _Q8_0_BLOCK: Final = 32
 # rest of a block (ADR 0013).
 _BIASES_OF_KEYS: Final = (".attn_k.bias", ".attn_qkv.bias")
 
-_STRING: Final = 8
-_ARRAY: Final = 9
-_SCALARS: Final[dict[int, struct.Struct]] = {
-    0: struct.Struct("<B"),
-    1: struct.Struct("<b"),
-    2: struct.Struct("<H"),
-    3: struct.Struct("<h"),
-    4: struct.Struct("<I"),
-    5: struct.Struct("<i"),
-    6: struct.Struct("<f"),
-    7: struct.Struct("<?"),
-    10: struct.Struct("<Q"),
-    11: struct.Struct("<q"),
-    12: struct.Struct("<d"),
-}
-_U32: Final = _SCALARS[4]
-_U64: Final = _SCALARS[10]
-
 _SPLIT_NAME: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
-
-
-class ArrayInfo(NamedTuple):
-    """An array that was stepped over: the GGUF type of its elements, and how many there are."""
-
-    element_type: int
-    length: int
-
-
-Scalar = bool | int | float | str
-Value = Scalar | tuple[Scalar, ...] | ArrayInfo
 
 
 @dataclass(frozen=True)
@@ -104,76 +70,6 @@ class _Tensors(NamedTuple):
     norms: tuple[tuple[int, int], ...] = ()
 
 
-class _ShortError(Exception):
-    """The data ends before what it announces: `needed` bytes in all."""
-
-    def __init__(self, needed: int) -> None:
-        super().__init__(needed)
-        self.needed = needed
-
-
-class _Cursor:
-    """A position in the header that never reads past the end of the data."""
-
-    def __init__(self, data: bytes | mmap.mmap) -> None:
-        self.data = data
-        self.size = len(data)
-        self.position = 0
-
-    def take(self, count: int) -> int:
-        """Step over `count` bytes and return where they begin."""
-        start = self.position
-        if count > self.size - start:
-            raise _ShortError(start + count)
-        self.position = start + count
-        return start
-
-    def scalar(self, layout: struct.Struct) -> Scalar:
-        value: Scalar = layout.unpack_from(self.data, self.take(layout.size))[0]
-        return value
-
-    def u32(self) -> int:
-        return int(self.scalar(_U32))
-
-    def u64(self) -> int:
-        return int(self.scalar(_U64))
-
-    def string(self) -> str:
-        length = self.u64()
-        start = self.take(length)
-        return self.data[start : start + length].decode("utf-8", "replace")
-
-    def value(self, kind: int, key: str) -> Value:
-        if kind == _STRING:
-            return self.string()
-        if kind == _ARRAY:
-            return self.array(self.u32(), self.u64(), key)
-        return self.scalar(_layout(kind, key))
-
-    def array(self, kind: int, count: int, key: str) -> Value:
-        if kind == _STRING:
-            if count <= _KEPT_STRINGS:
-                return tuple(self.string() for _ in range(count))
-            for _ in range(count):
-                self.take(self.u64())
-        elif kind == _ARRAY:
-            for _ in range(count):
-                self.array(self.u32(), self.u64(), key)
-        else:
-            layout = _layout(kind, key)
-            if count <= _KEPT_NUMBERS:
-                return tuple(self.scalar(layout) for _ in range(count))
-            self.take(layout.size * count)
-        return ArrayInfo(kind, count)
-
-
-def _layout(kind: int, key: str) -> struct.Struct:
-    layout = _SCALARS.get(kind)
-    if layout is None:
-        raise GgufError(f"The GGUF header is damaged: {key!r} has the unknown value type {kind}.")
-    return layout
-
-
 def read_gguf(path: Path) -> Gguf:
     """Read the header of `path` and check that the file holds every tensor it announces.
 
@@ -181,12 +77,12 @@ def read_gguf(path: Path) -> Gguf:
     """
     with path.open("rb") as file:
         size = path.stat().st_size
-        if size < len(_MAGIC):
+        if size < len(MAGIC):
             raise GgufError(f"{path.name} is not a GGUF file: it has only {size:,} bytes.")
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 return _parse(data, size, path.name, whole=True)
-            except _ShortError as short:
+            except ShortError as short:
                 raise _truncated(path.name, size, short.needed) from None
 
 
@@ -197,7 +93,7 @@ def peek_gguf(head: bytes, size: int) -> Gguf:
     """
     try:
         return _parse(head, size, "the file", whole=False)
-    except _ShortError:
+    except ShortError:
         raise GgufError("The beginning of the file is too short to be read.") from None
 
 
@@ -225,10 +121,10 @@ def _truncated(name: str, size: int, needed: int) -> GgufError:
 
 
 def _parse(data: bytes | mmap.mmap, size: int, name: str, *, whole: bool) -> Gguf:
-    cursor = _Cursor(data)
-    version = _check_beginning(cursor, name)
+    cursor = Cursor(data)
+    version = check_beginning(cursor, name)
     tensor_count, key_count = cursor.u64(), cursor.u64()
-    if tensor_count > _MOST_ENTRIES or key_count > _MOST_ENTRIES:
+    if tensor_count > MOST_ENTRIES or key_count > MOST_ENTRIES:
         raise GgufError(f"{name} is damaged: its header announces {key_count} keys, {tensor_count} tensors.")
     metadata: dict[str, Value] = {}
     tensors = _Tensors()
@@ -236,48 +132,16 @@ def _parse(data: bytes | mmap.mmap, size: int, name: str, *, whole: bool) -> Ggu
         for _ in range(key_count):
             key = cursor.string()
             metadata[key] = cursor.value(cursor.u32(), key)
-        tensors = _read_tensors(cursor, tensor_count, _alignment(metadata, name))
-    except _ShortError:
+        tensors = _read_tensors(cursor, tensor_count, read_alignment(metadata, name))
+    except ShortError:
         if whole:
             raise
     if tensors.end > size:
-        raise _ShortError(tensors.end)
+        raise ShortError(tensors.end)
     return _facts(metadata, tensors, size=size, version=version)
 
 
-def _check_beginning(cursor: _Cursor, name: str) -> int:
-    """Check magic and version, and return the version."""
-    magic = bytes(cursor.data[cursor.take(len(_MAGIC)) : len(_MAGIC)])
-    if magic != _MAGIC:
-        raise GgufError(f"{name} is not a GGUF file{_what_it_is(cursor.data)}.")
-    version = cursor.u32()
-    if version & 0xFFFF == 0 and version:
-        raise GgufError(f"{name} is a big-endian GGUF file; only little-endian ones can be loaded.")
-    if version not in _VERSIONS:
-        raise GgufError(f"{name} is a GGUF file of version {version}; versions 2 and 3 can be loaded. Get a newer one.")
-    return version
-
-
-def _what_it_is(data: bytes | mmap.mmap) -> str:
-    """Recognise what commonly lies where a GGUF file should."""
-    head = bytes(data[:64]).lstrip().lower()
-    if head.startswith(b"version https://git-lfs"):
-        return ": it is a Git LFS pointer, which only names the real file"
-    if head.startswith((b"<!doctype", b"<html")):
-        return ": it is a web page, saved in place of the file"
-    if head[:4] in {b"ggml", b"lmgg", b"tjgg", b"fmgg", b"ggjt", b"ggmf"}:
-        return ": it is the older GGML format, which llama.cpp no longer reads"
-    return ""
-
-
-def _alignment(metadata: Mapping[str, Value], name: str) -> int:
-    alignment = metadata.get("general.alignment", _DEFAULT_ALIGNMENT)
-    if not isinstance(alignment, int) or alignment <= 0:
-        raise GgufError(f"{name} is damaged: its alignment is {alignment!r}.")
-    return alignment
-
-
-def _read_tensors(cursor: _Cursor, count: int, alignment: int) -> _Tensors:
+def _read_tensors(cursor: Cursor, count: int, alignment: int) -> _Tensors:
     """Walk the tensor table."""
     parameters = 0
     end = 0
@@ -285,13 +149,9 @@ def _read_tensors(cursor: _Cursor, count: int, alignment: int) -> _Tensors:
     bytes_by_type: dict[str, int] = {}
     norms: dict[str, tuple[int, int]] = {}
     for _ in range(count):
-        name = cursor.string()
+        name, shape, kind, offset = cursor.tensor()
         biased = biased or name.endswith(_BIASES_OF_KEYS)
-        elements = 1
-        for _ in range(cursor.u32()):
-            elements *= cursor.u64()
-        kind = cursor.u32()
-        offset = cursor.u64()
+        elements = math.prod(shape)
         parameters += elements
         stored = TENSOR_TYPES.get(kind)
         if stored is None:
