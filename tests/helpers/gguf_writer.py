@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Q4_0, F16, F32 = 2, 1, 0
-_STORED = {F32: (1, 4), F16: (1, 2), Q4_0: (32, 18), 12: (256, 144), 8: (32, 34)}
+_STORED = {F32: (1, 4), F16: (1, 2), Q4_0: (32, 18), 3: (32, 20), 12: (256, 144), 8: (32, 34)}
 
 
 class Int32(int):

@@ -16,7 +16,7 @@ _CONTINUATION = 5
 
 # What llama.cpp warns of and nobody has to know. That the cache is full it says by its return value too, and the engine
 # makes room. That the cache of a sliding window is as large as the other, how it is laid out, and that embeddings are
-# not pooled by llama.cpp, is meant so.
+# not pooled by llama.cpp, is meant so. Nor do adapters lie in memory that is rearranged.
 _EXPECTED = (
     "failed to find a memory slot",
     "available cells in kv cache",
@@ -24,6 +24,7 @@ _EXPECTED = (
     "failed to prepare attention ubatches",
     "using full-size SWA cache",
     "padding V cache",
+    "cannot use buft",
     "model default pooling_type",
 )
 

@@ -3,7 +3,7 @@
 from .adapters import AdapterFile, check_base, file_identity, read_adapter
 from .catalogue import MARKUPS, CatalogueEntry, catalogue, find_entry
 from .context import PLANNED_CONTEXT, ContextPlan, MemoryNeed, plan_context
-from .download import Progress
+from .download import SPARE_DISK, Progress
 from .embedded import BASE_ID, EMBEDDED_ID, EMBEDDED_NAME, EMBEDDED_QUANT, EMBEDDED_SHA256, HOME_ID, embedded_model
 from .errors import GgufError, ModelError, StoppedError
 from .gguf import Gguf, read_gguf
@@ -18,7 +18,8 @@ from .quants import (
     find_candidates,
     parse_quant,
 )
-from .resolve import Wanted, Weights, is_here, repository_of, resolve
+from .recoding import recode, worth_recoding
+from .resolve import Recoded, Wanted, Weights, is_here, repository_of, resolve
 from .speed import Processor, repacks
 from .store import Store, StoredFile, StoredModel
 
@@ -35,6 +36,7 @@ __all__ = [
     "MARKUPS",
     "NONE",
     "PLANNED_CONTEXT",
+    "SPARE_DISK",
     "AdapterFile",
     "Backoff",
     "Candidate",
@@ -47,6 +49,7 @@ __all__ = [
     "ModelError",
     "Processor",
     "Progress",
+    "Recoded",
     "RemoteFile",
     "Repository",
     "StoppedError",
@@ -68,7 +71,9 @@ __all__ = [
     "plan_context",
     "read_adapter",
     "read_gguf",
+    "recode",
     "repacks",
     "repository_of",
     "resolve",
+    "worth_recoding",
 ]

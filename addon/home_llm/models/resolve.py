@@ -60,6 +60,14 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Recoded:
+    """A model and an adapter that are loaded in place of others: their files."""
+
+    model: Path
+    adapter: Path
+
+
+@dataclass(frozen=True)
 class Weights:
     """A model on disk, ready to be loaded.
 
@@ -71,6 +79,7 @@ class Weights:
         sha256: of the file, or of the parts' joined; "" for a local file.
         entry: the model's entry in the catalogue, if it has one.
         facts: what the (first) file's header says.
+        recoded: the same model and its own adapter as this machine reads them faster, where they are there.
     """
 
     path: Path
@@ -82,6 +91,7 @@ class Weights:
     sha256: str
     entry: CatalogueEntry | None
     facts: Gguf
+    recoded: Recoded | None = None
 
     @property
     def adapter(self) -> Path | None:

@@ -41,6 +41,18 @@ def read_adapters(chosen: Sequence[tuple[Path, float]], weights: Weights) -> tup
     return tuple(LoadedAdapter(_checked(path, weights), scale) for path, scale in chosen)
 
 
+def file_and_own_adapters(weights: Weights) -> tuple[Path, tuple[LoadedAdapter, ...]]:
+    """Return the file to load, and what belongs to it.
+
+    Raises:
+        ModelError: the adapter is not for these weights.
+    """
+    recoded = weights.recoded
+    if recoded is None:
+        return weights.path, own_adapters(weights)
+    return recoded.model, read_adapters([(recoded.adapter, 1.0)], weights)
+
+
 def own_adapters(weights: Weights) -> tuple[LoadedAdapter, ...]:
     """Return what belongs to a model: always applied, and none of the adapters that clients see and number.
 

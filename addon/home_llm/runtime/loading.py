@@ -10,7 +10,7 @@ from home_llm.chat import Chat
 from home_llm.engine import Engine, EngineOptions
 from home_llm.llama import CacheType, Model, ModelLoadError, cpu_variant
 from home_llm.models import ContextPlan, Gguf, MemoryNeed, Weights, file_identity, plan_context
-from home_llm.runtime.adapters import LoadedAdapter, own_adapters, read_adapters
+from home_llm.runtime.adapters import LoadedAdapter, file_and_own_adapters, read_adapters
 from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.offload import borrowed_memory, helpers, planned_layers
 from home_llm.settings import Settings
@@ -134,8 +134,10 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     facts = weights.facts
     # Files may have changed since they were chosen.
     adapters = read_adapters([(adapter.file.path, adapter.scale) for adapter in recipe.adapters], weights)
-    applied = (*own_adapters(weights), *adapters)
-    size = weights.size + sum(adapter.file.size for adapter in applied)
+    path, own = file_and_own_adapters(weights)
+    applied = (*own, *adapters)
+    size = path.stat().st_size if weights.recoded else weights.size
+    size += sum(adapter.file.size for adapter in applied)
     found = helpers(settings)
     memory += borrowed_memory(found)
     cache_type = _cache_type(settings, facts, elsewhere=bool(found))
@@ -145,7 +147,7 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
     if plan.warning:
         _LOGGER.warning("%s", plan.warning)
     layers = planned_layers(settings.gpu_layers, facts.layers, need.total(plan.size), found)
-    model = Model(weights.path, gpu_layers=layers, on_progress=on_progress)
+    model = Model(path, gpu_layers=layers, on_progress=on_progress)
     try:
         engine = Engine(
             model,
@@ -155,7 +157,7 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
                 cache_type=cache_type,
                 parking_budget=min(max(spare // 2, _LEAST_PARKING), _MOST_PARKING),
                 prefixes=settings.data_dir / "cache" / "prefixes",
-                identity=weights.sha256 or file_identity(weights.path),
+                identity=path.name if weights.recoded else weights.sha256 or file_identity(path),
                 adapters=tuple(adapter.use for adapter in applied),
             ),
         )

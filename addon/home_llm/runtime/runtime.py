@@ -29,6 +29,7 @@ from home_llm.runtime.idle import IdleTimer
 from home_llm.runtime.library import Library, LocalModel, same_name
 from home_llm.runtime.loading import Loaded, Recipe, load
 from home_llm.runtime.offload import borrowed_memory, helpers
+from home_llm.runtime.prepared import Preparer
 from home_llm.runtime.starting import Starter
 from home_llm.runtime.state import NotReadyError, State, Status, StatusBoard
 from home_llm.settings import Settings
@@ -72,6 +73,7 @@ class Runtime:
             is_loaded=lambda: self._loaded is not None,
         )
         self._adapter_folder = settings.data_dir / "adapters"
+        self._preparer = Preparer(settings.data_dir / "cache" / "recoded", report=self._board.show, cancel=self._stop)
         # The model that was loaded last, which can be loaded again.
         self._weights: Weights | None = None
         # One load, unload or change of adapters at a time; readers never take it.
@@ -287,9 +289,10 @@ class Runtime:
 
         Raises:
             ModelError: an adapter of the settings cannot be used.
+            StoppedError: the server is stopping.
         """
         adapters = read_adapters(self._configured_adapters(weights), weights)
-        return Recipe(weights, settings, adapters)
+        return Recipe(self._preparer.prepared(weights), settings, adapters)
 
     @contextmanager
     def _change(self) -> Iterator[None]:
