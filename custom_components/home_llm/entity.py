@@ -39,6 +39,9 @@ from .spoken import spoken_events
 from .tokens import MESSAGE_TOKENS, estimate_tokens
 from .trained import Dialect
 
+# Who asks for the same twice may mean it twice: two steps louder.
+SAME_ROUNDS = 2
+
 
 @dataclass
 class _Plan:
@@ -108,6 +111,7 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
         plan = self._plan(chat_log, prompt)
         plan.complete = complete
         failed: set[tuple[str, str]] = set()
+        earlier: list[list[tuple[str, str]]] = []
         for _round in range(MAX_TOOL_ITERATIONS):
             length = len(chat_log.content)
             await self._async_round(chat_log, plan, done)
@@ -115,11 +119,13 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
                 return
             if not chat_log.unresponded_tool_results or len(chat_log.content) == length:
                 break
-            # The same call that just failed would fail for ever.
+            # The same call that just failed would fail for ever, and one that worked is made for ever by some models.
             failures = _failed_calls(chat_log.content[length:])
-            if failures & failed:
+            made = [_signature(call) for call in _calls(chat_log.content[length:])]
+            if failures & failed or earlier[-SAME_ROUNDS:] == [made] * SAME_ROUNDS:
                 break
             failed |= failures
+            earlier.append(made)
         else:
             raise AgentError("too_many_rounds")
         self._close_turn(chat_log, start, done)
@@ -158,7 +164,7 @@ class HomeLlmEntity(CoordinatorEntity[HomeLlmCoordinator]):
         results = list(latest_results([item for item in turn if not _is_silent(item)]))
         if refusal := next(filter(None, map(_refusal, results)), None):
             raise AgentError("refused", message=refusal)
-        if not results or any(item.result.error for item in results):
+        if not results or any(item.result.error for item in results) or _only_looked(chat_log.llm_api, turn):
             raise AgentError("empty_answer")
         # The model acted, and then had nothing to add.
         chat_log.async_add_assistant_content_without_tools(
@@ -222,13 +228,24 @@ def _failed_calls(content: Sequence[conversation.Content]) -> set[tuple[str, str
     errors = {
         item.tool_call_id for item in content if isinstance(item, conversation.ToolResultContent) and item.result.error
     }
-    return {
-        (call.tool_name, json_dumps(call.tool_args))
-        for item in content
-        if isinstance(item, conversation.AssistantContent)
-        for call in item.tool_calls or ()
-        if call.id in errors
-    }
+    return {_signature(call) for call in _calls(content) if call.id in errors}
+
+
+def _calls(content: Sequence[conversation.Content]) -> list[llm.ToolInput]:
+    """Return the calls that were made."""
+    messages = (item for item in content if isinstance(item, conversation.AssistantContent))
+    return [call for message in messages for call in message.tool_calls or ()]
+
+
+def _signature(call: llm.ToolInput) -> tuple[str, str]:
+    """Return what makes a call the same as another."""
+    return call.tool_name, json_dumps(call.tool_args)
+
+
+def _only_looked(api: llm.APIInstance | None, turn: Sequence[conversation.Content]) -> bool:
+    """Return whether nothing was done in a turn, but only something looked up, which is no answer."""
+    looking = {tool.name for tool in api.tools if tool.annotations.read_only} if api else set()
+    return all(call.tool_name in looking for call in _calls(turn))
 
 
 def _is_silent(item: conversation.Content) -> bool:

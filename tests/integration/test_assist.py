@@ -110,6 +110,24 @@ async def test_a_model_with_nothing_to_add(hass: HomeAssistant, server: ChatServ
     assert await say(hass, "turn on the kitchen light") == "Done."
 
 
+@pytest.mark.usefixtures("house")
+async def test_a_model_that_repeats_what_worked(hass: HomeAssistant, server: ChatServer) -> None:
+    """A call that is made again and again, though it works, ends with a confirmation and not after ten rounds."""
+    await set_up(hass, server)
+    again = answer(call("HassTurnOn", {"name": "Kitchen Light"}), finish="tool_calls")
+    server.script([again] * 10)
+    assert await say(hass, "turn on the kitchen light") == "Done."
+    assert len(server.requests) == 3
+
+
+@pytest.mark.usefixtures("house")
+async def test_a_model_that_only_looks(hass: HomeAssistant, server: ChatServer) -> None:
+    """Who was asked something, looked it up and said nothing has not done anything."""
+    await set_up(hass, server)
+    server.script([answer(call("GetLiveContext", {}), finish="tool_calls"), answer()])
+    assert await say(hass, "is the kitchen light on?") == "The model gave no answer."
+
+
 async def test_only_talking(hass: HomeAssistant, server: ChatServer) -> None:
     """Without an API the agent has no tools and does not claim control."""
     await set_up(hass, server, llm_hass_api=[])
