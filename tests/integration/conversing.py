@@ -22,7 +22,7 @@ async def say(
         kwargs.pop("conversation_id", None),
         kwargs.pop("context", Context()),
         language=language,
-        agent_id=AGENT,
+        agent_id=kwargs.pop("agent_id", AGENT),
         **kwargs,
     )
 
