@@ -10,9 +10,12 @@ from homeassistant.const import CONF_MODEL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .asking import Turn
+from .assist_guard import guard_tools
 from .client import HomeLlmError
 from .const import LOGGER, SUBENTRY_AI_TASK
 from .coordinator import HomeLlmConfigEntry
+from .deadline import turn_deadline
 from .entity import HomeLlmEntity
 from .errors import AgentError
 from .known_models import sees_pictures
@@ -63,8 +66,11 @@ class HomeLlmTaskEntity(ai_task.AITaskEntity, HomeLlmEntity):
         """
         pictures = await async_picture_parts(self.hass, task.attachments or ())
         schema = structure_schema(task, chat_log) if task.structure is not None else None
+        # Nobody is there to say yes: what would have to be asked first is refused.
+        guard_tools(chat_log.llm_api, Turn(task.instructions))
         try:
-            data = await self._async_work(task, chat_log, TaskRequest(task.name, schema, pictures))
+            async with turn_deadline(self.agent.options.max_tokens):
+                data = await self._async_work(task, chat_log, TaskRequest(task.name, schema, pictures))
         except AgentError as err:
             if isinstance(err.__cause__, HomeLlmError):
                 # Find out at once whether the server is gone, or refuses the key.

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from homeassistant.components import conversation
+from homeassistant.core import HomeAssistant
 from homeassistant.helpers import intent, llm
 
-from .const import DOMAIN
+from .const import DOMAIN, LOGGER
 from .speech import async_done, async_sentence
 from .trust import DEFAULT_CONFIRM, Guarded
 from .wording import understand
@@ -31,15 +32,19 @@ class Turn:
     said: str = ""
     confirm: frozenset[Guarded] = frozenset(DEFAULT_CONFIRM)
     user_id: str | None = None
-    # Where questions are kept; without one nobody can answer, and what has to be asked is not done.
+    # Where questions are kept; without one nobody can answer, as in an AI task, and what has to be asked is not done.
     store: "Confirmations | None" = None
     waiting: list[Waiting] = field(default_factory=list)
     # What the user may have meant, where the model took something else. It is told so, and may do better first.
     suggestion: Waiting | None = None
     rounds: int = 0
 
-    def ask(self, waiting: Waiting) -> llm.ToolResult:
-        """Put something off until the user has agreed, and return what the model is told of it."""
+    async def async_ask(self, hass: HomeAssistant, language: str | None, waiting: Waiting) -> llm.ToolResult:
+        """Put something off until the user has agreed, and return what the model is told; refuse it without a user."""
+        if self.store is None:
+            LOGGER.warning("Not done, because nobody can be asked: %s", waiting.question)
+            sentence = await async_sentence(hass, language, "nobody_to_ask", {"question": waiting.question})
+            return llm.ToolResult(data={"error": sentence}, error=True)
         if all(other.question != waiting.question for other in self.waiting):
             self.waiting.append(waiting)
         return llm.ToolResult(data={"error": waiting.question, "asked": True}, error=True)
@@ -125,7 +130,7 @@ async def async_ask(chat_log: conversation.ChatLog, agent_id: str) -> bool:
         return False
     turn.rounds += 1
     errors = _other_errors(chat_log)
-    if errors and turn.suggestion is not None and not turn.waiting and turn.rounds > 1:
+    if errors and turn.store and turn.suggestion is not None and not turn.waiting and turn.rounds > 1:
         # The model has been told, and has not done better.
         turn.waiting.append(turn.suggestion)
         errors = []

@@ -1,13 +1,18 @@
-"""Assist's tools with what home services have: they ask before they open the house, and no bug in one ends a turn."""
+"""Assist's tools with what home services have: they ask where that is wanted, and no bug in one ends a turn.
 
+They ask before they open the house, and where they seem to be on something else than was said.
+"""
+
+from dataclasses import replace
 from typing import Any, override
 
 import probatio
-from homeassistant.core import HomeAssistant, State, callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import intent, llm
 
 from .asking import AskingTool, Turn, Waiting
+from .assist_targets import ON_THINGS, Mistaken, async_mistaken, async_targets, not_matched
 from .const import LOGGER
 from .errors import AgentError
 from .exposure import async_device
@@ -28,7 +33,10 @@ _SERVICES: dict[str, dict[str, str]] = {
     intent.INTENT_TURN_OFF: {"lock": "lock.unlock"},
     intent.INTENT_SET_POSITION: {"cover": "cover.set_cover_position", "valve": "valve.set_valve_position"},
 }
-_SCRIPTS = "script"
+# Integrations whose tools are what the user has written, whatever that does.
+_ROUTINES = frozenset({"intent_script", "script"})
+# When a timer ends, Home Assistant carries its command out, and asks nobody.
+_LATER = "conversation_command"
 
 
 class GuardedTool(AskingTool):
@@ -50,14 +58,19 @@ class GuardedTool(AskingTool):
         self, hass: HomeAssistant, tool_input: llm.ToolInput, llm_context: llm.LLMContext
     ) -> llm.ToolResult:
         """Ask, or call the tool."""
-        question = await self._async_question(hass, tool_input, llm_context)
-        if question is None:
-            return await self._async_perform(hass, tool_input, llm_context)
+        if question := await self._async_question(hass, tool_input, llm_context):
+            return await self.turn.async_ask(hass, llm_context.language, self._waiting(hass, question, tool_input))
+        if mistaken := self._mistaken(hass, tool_input, llm_context):
+            return await self._async_doubtful(hass, tool_input, llm_context, mistaken)
+        return await self._async_perform(hass, tool_input, llm_context)
+
+    def _waiting(self, hass: HomeAssistant, question: str, tool_input: llm.ToolInput) -> Waiting:
+        """Return a call that is put off until the user has agreed to it."""
 
         async def perform(answering: llm.LLMContext) -> llm.ToolResult:
             return await self._async_perform(hass, tool_input, answering)
 
-        return self.turn.ask(Waiting(question, perform))
+        return Waiting(question, perform)
 
     async def _async_perform(
         self, hass: HomeAssistant, tool_input: llm.ToolInput, llm_context: llm.LLMContext
@@ -68,6 +81,10 @@ class GuardedTool(AskingTool):
         except AgentError as err:
             sentence = await async_error_sentence(hass, llm_context.language, err)
             return llm.ToolResult(data={"error": sentence}, error=True)
+        except intent.MatchFailedError as err:
+            sentence = await async_error_sentence(hass, llm_context.language, not_matched(err))
+            # The first is for the speaker, the second for the model.
+            return llm.ToolResult(data={"error": sentence, "details": str(err)}, error=True)
         except (HomeAssistantError, probatio.Invalid) as err:
             data: dict[str, Any] = {"error": type(err).__name__}
             if str(err):
@@ -94,26 +111,71 @@ class GuardedTool(AskingTool):
             raise AgentError("service_failed", device=name, message=clean(str(err), 200)) from err
         return result if isinstance(result, llm.ToolResult) else llm.ToolResult(data=result)
 
+    @property
+    def _inner(self) -> llm.Tool:
+        """Return the tool itself, where several APIs are used as one."""
+        tool = self.tool
+        while isinstance(tool, llm.NamespacedTool):
+            tool = tool.tool
+        return tool
+
+    @property
+    def _intent(self) -> str:
+        """Return the intent behind the tool; empty where there is none."""
+        tool = self._inner
+        return tool.intent_type if isinstance(tool, llm.IntentTool) else ""
+
     async def _async_question(
         self, hass: HomeAssistant, tool_input: llm.ToolInput, llm_context: llm.LLMContext
     ) -> str | None:
         """Return what has to be asked before a call, or None."""
-        tool = self.tool
-        while isinstance(tool, llm.NamespacedTool):
-            tool = tool.tool
-        if isinstance(tool, llm.IntentTool) and tool.intent_type in _SERVICES:
-            services = _SERVICES[tool.intent_type]
-            for state in _async_targets(hass, tool_input.tool_args, llm_context):
-                service = services.get(state.domain)
-                device = async_device(hass, state)
-                kind = guarded(service, device, tool_input.tool_args) if service else None
-                if service and kind in self.turn.confirm:
-                    key = question_key(service, kind)
-                    return await async_sentence(hass, llm_context.language, key, {"device": clean(device.name)})
-        elif tool.integration == _SCRIPTS and Guarded.ROUTINE in self.turn.confirm:
-            name = clean(tool.title or tool.name)
+        arguments = tool_input.tool_args
+        if self.integration in _ROUTINES:
+            if Guarded.ROUTINE not in self.turn.confirm:
+                return None
+            name = clean(self.title or self._inner.name)
             return await async_sentence(hass, llm_context.language, "confirm_run", {"device": name})
-        return None
+        if arguments.get(_LATER) and self.turn.confirm:
+            command = clean(str(arguments[_LATER]))
+            return await async_sentence(hass, llm_context.language, "confirm_later", {"command": command})
+        services = _SERVICES.get(self._intent, {})
+        questions: list[str] = []
+        for state in async_targets(hass, arguments, llm_context) if services else ():
+            service = services.get(state.domain)
+            device = async_device(hass, state)
+            kind = guarded(service, device, arguments) if service else None
+            if service and kind in self.turn.confirm:
+                key = question_key(service, kind)
+                questions.append(await async_sentence(hass, llm_context.language, key, {"device": clean(device.name)}))
+        # One call may open several things, and who says yes has to know of all.
+        return " ".join(dict.fromkeys(questions)) or None
+
+    @callback
+    def _mistaken(self, hass: HomeAssistant, tool_input: llm.ToolInput, llm_context: llm.LLMContext) -> Mistaken | None:
+        """Return what the user's words say against a call, or None."""
+        if self._intent not in ON_THINGS:
+            return None
+        states = async_targets(hass, tool_input.tool_args, llm_context)
+        return async_mistaken(hass, tool_input.tool_args, states, self.turn.said, llm_context)
+
+    async def _async_doubtful(
+        self, hass: HomeAssistant, tool_input: llm.ToolInput, llm_context: llm.LLMContext, mistaken: Mistaken
+    ) -> llm.ToolResult:
+        """Ask whether this is meant, or where another one was named, tell the model, and keep that one in mind."""
+        language = llm_context.language
+        if not mistaken.named:
+            sentence = await async_sentence(hass, language, "confirm_meant", {"device": mistaken.label})
+            return await self.turn.async_ask(hass, language, self._waiting(hass, sentence, tool_input))
+        if mistaken.instead is not None and self.turn.suggestion is None:
+            rest = {key: value for key, value in tool_input.tool_args.items() if key not in ("area", "floor")}
+            meant = replace(tool_input, tool_args={**rest, "name": mistaken.instead.name})
+            question = await self._async_question(hass, meant, llm_context)
+            name = {"device": clean(mistaken.instead.name)}
+            question = question or await async_sentence(hass, language, "confirm_meant", name)
+            self.turn.suggestion = self._waiting(hass, question, meant)
+        err = AgentError("other_device", device=mistaken.label, said=clean(self.turn.said))
+        LOGGER.warning("Refused %s %s: %s", self.name, tool_input.tool_args, err)
+        return llm.ToolResult(data={"error": await async_error_sentence(hass, language, err)}, error=True)
 
 
 @callback
@@ -122,32 +184,3 @@ def guard_tools(api: llm.APIInstance | None, turn: Turn) -> None:
     if api is not None:
         # The list may be the API's own.
         api.tools = [tool if isinstance(tool, AskingTool) else GuardedTool(tool, turn) for tool in api.tools]
-
-
-@callback
-def _async_targets(hass: HomeAssistant, arguments: dict[str, Any], llm_context: llm.LLMContext) -> list[State]:
-    """Return the entities that an intent will act on, as far as its arguments make sense."""
-    name = arguments.get("name")
-    constraints = intent.MatchTargetsConstraints(
-        name=name if isinstance(name, str) and name and name != "all" else None,
-        area_name=_text(arguments, "area"),
-        floor_name=_text(arguments, "floor"),
-        domains=_texts(arguments, "domain"),
-        device_classes=_texts(arguments, "device_class"),
-        assistant=llm_context.assistant,
-    )
-    if not constraints.has_constraints:
-        return []
-    preferences = llm.async_get_match_preferences(hass, llm_context)
-    return list(intent.async_match_targets(hass, constraints, preferences).states)
-
-
-def _text(arguments: dict[str, Any], key: str) -> str | None:
-    value = arguments.get(key)
-    return value if isinstance(value, str) and value.strip() else None
-
-
-def _texts(arguments: dict[str, Any], key: str) -> set[str] | None:
-    value = arguments.get(key)
-    texts = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    return {text for text in texts if isinstance(text, str) and text} or None

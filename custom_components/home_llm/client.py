@@ -51,8 +51,8 @@ OWNED_BY_HOME_LLM = "home-llm"
 
 # Listing models and health never wait for inference, so a server that takes longer has a problem.
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=10)
-# Home Assistant's voice pipeline gives up after five minutes.
-CHAT_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=10)
+# How long an answer may take is for the caller to say; a server that is silent for so long has gone.
+CHAT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300)
 # A large model is read from a slow disk.
 LOAD_TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=10)
 

@@ -130,7 +130,7 @@ class HomeServiceTool(AskingTool):
         try:
             action = async_resolve(hass, llm_context.assistant, self.service, arguments, llm_context.language)
             if not agreed and (question := await self._async_question(hass, action, llm_context)):
-                return self.turn.ask(self._waiting(hass, question, arguments))
+                return await self.turn.async_ask(hass, llm_context.language, self._waiting(hass, question, arguments))
             if not agreed and (found := async_doubt(hass, action, self.turn.said, llm_context)):
                 return await self._async_doubtful(hass, action, found, llm_context)
             await async_perform(hass, action, llm_context)
@@ -168,7 +168,8 @@ class HomeServiceTool(AskingTool):
         """
         if not found.named:
             sentence = await self._async_meant(hass, action, llm_context)
-            return self.turn.ask(self._waiting(hass, sentence, dict(action.arguments)))
+            waiting = self._waiting(hass, sentence, dict(action.arguments))
+            return await self.turn.async_ask(hass, llm_context.language, waiting)
         if len(found.named) == 1 and self.turn.suggestion is None:
             arguments = {name: value for name, value in action.arguments.items() if name != EXCEPT}
             arguments["entity_id"] = found.named[0]

@@ -6,14 +6,18 @@ from typing import Any
 
 import pytest
 from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
+from homeassistant.components.intent import TimerInfo, async_register_timer_handler
 from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.helpers import area_registry as ar
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import llm
 from homeassistant.setup import async_setup_component
-from pytest_homeassistant_custom_component.common import async_mock_service
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_mock_service
 
 from tests.integration.chat_server import ChatServer, answer, call
 from tests.integration.conftest import make_entry
-from tests.integration.conversing import say, speech
+from tests.integration.conversing import KITCHEN, is_on, say, speech
 
 pytestmark = pytest.mark.usefixtures("house")
 
@@ -75,6 +79,113 @@ async def test_doors(
     assert speech(await say(hass, "yes", conversation_id=result.conversation_id)) == "Done."
     assert len(calls) == 1
     assert len(server.requests) == 1
+
+
+async def test_several_doors_at_once(hass: HomeAssistant, server: ChatServer) -> None:
+    """One call on several doors is asked about with the names of all of them."""
+    await set_up(hass, server)
+    hass.states.async_set("lock.back_door", "locked", {"friendly_name": "Back Door"})
+    async_expose_entity(hass, "conversation", "lock.back_door", should_expose=True)
+    calls = async_mock_service(hass, "lock", "unlock")
+    server.script([answer(call("HassTurnOff", {"domain": ["lock"]}), finish="tool_calls")])
+    result = await say(hass, "open the doors")
+    assert speech(result) == "Shall I unlock the Front Door? Shall I unlock the Back Door?"
+    assert calls == []
+    await say(hass, "yes", conversation_id=result.conversation_id)
+    assert len(calls) == 2
+
+
+async def test_a_command_for_later(hass: HomeAssistant, server: ChatServer) -> None:
+    """What Home Assistant will do when a timer ends is asked about now, because then it asks nobody."""
+    await set_up(hass, server)
+    owner = MockConfigEntry(domain="satellite")
+    owner.add_to_hass(hass)
+    device = dr.async_get(hass).async_get_or_create(config_entry_id=owner.entry_id, identifiers={("satellite", "1")})
+    started: list[TimerInfo] = []
+    async_register_timer_handler(hass, device.id, lambda _event, timer: started.append(timer))
+    timer = {"minutes": 5, "conversation_command": "turn off the kitchen light"}
+    server.script([answer(call("HassStartTimer", timer), finish="tool_calls")])
+    result = await say(hass, "turn off the kitchen light in five minutes", device_id=device.id)
+    assert speech(result) == "Shall I do this when the time is up: \u201cturn off the kitchen light\u201d?"
+    assert started == []
+    server.script([answer(call("HassStartTimer", {"minutes": 5}), finish="tool_calls"), answer("It runs.")])
+    assert speech(await say(hass, "set a timer of five minutes", device_id=device.id)) == "It runs."
+    assert [(one.seconds, one.conversation_command) for one in started] == [(300, None)]
+
+
+async def test_a_near_miss(hass: HomeAssistant, server: ChatServer) -> None:
+    """The lamp of a room that does not exist is not the lamp of another room, unless the user says so."""
+    await set_up(hass, server)
+    server.script([answer(call("HassTurnOn", {"name": "Bedroom Light"}), finish="tool_calls")])
+    asked = await say(hass, "turn on the cellar light")
+    assert speech(asked) == "Did you mean Bedroom Light?"
+    assert asked.continue_conversation
+    assert not is_on(hass, "light.bedroom_light")
+    assert speech(await say(hass, "yes", conversation_id=asked.conversation_id)) == "Done."
+    assert is_on(hass, "light.bedroom_light")
+
+
+async def test_another_device_was_named(hass: HomeAssistant, server: ChatServer) -> None:
+    """A call on something else than was named is shown to the model; who insists is not obeyed."""
+    await set_up(hass, server)
+    wrong = answer(call("HassTurnOn", {"name": "Bedroom Light", "area": ""}), finish="tool_calls")
+    right = answer(call("HassTurnOn", {"name": "Kitchen Light"}), finish="tool_calls")
+    server.script([wrong, right, answer("It is on.")])
+    assert speech(await say(hass, "turn on the kitchen light")) == "It is on."
+    assert is_on(hass, "light.kitchen_light")
+    assert not is_on(hass, "light.bedroom_light")
+    assert "but I understood Bedroom Light" in server.requests[1]["messages"][-1]["content"]
+
+    await hass.services.async_call("light", "turn_off", KITCHEN, blocking=True)
+    server.script([wrong, wrong])
+    asked = await say(hass, "turn on the kitchen light")
+    assert speech(asked) == "Did you mean Kitchen Light?"
+    assert not is_on(hass, "light.kitchen_light")
+    await say(hass, "yes", conversation_id=asked.conversation_id)
+    assert is_on(hass, "light.kitchen_light")
+    assert not is_on(hass, "light.bedroom_light")
+
+
+async def test_another_area_was_named(hass: HomeAssistant, server: ChatServer) -> None:
+    """A call on all lamps of an area is held against the area that was named; with none named, nothing is doubted."""
+    await set_up(hass, server)
+    for entity_id, name in (("light.kitchen_light", "Kitchen"), ("light.bedroom_light", "Bedroom")):
+        area = ar.async_get(hass).async_create(name)
+        er.async_get(hass).async_update_entity(entity_id, area_id=area.id)
+    wrong = answer(call("HassTurnOn", {"area": "Bedroom", "domain": ["light"]}), finish="tool_calls")
+    server.script([wrong, answer("I cannot.")])
+    assert speech(await say(hass, "lights on in the kitchen")) == "I cannot."
+    assert not is_on(hass, "light.bedroom_light")
+    server.script([wrong, answer("Sleep well.")])
+    assert speech(await say(hass, "it is dark in here")) == "Sleep well."
+    assert is_on(hass, "light.bedroom_light")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "I found nothing that fits Cellar Light."),
+        ("de", "Ich habe nichts gefunden, das zu Cellar Light passt."),
+    ],
+)
+async def test_what_does_not_exist(hass: HomeAssistant, server: ChatServer, language: str, said: str) -> None:
+    """A model that insists on a device that is not there ends with a sentence in the speaker's language."""
+    await set_up(hass, server)
+    wrong = answer(call("HassTurnOn", {"name": "Cellar Light"}), finish="tool_calls")
+    server.script([wrong, wrong])
+    assert speech(await say(hass, "hm", language=language)) == said
+    assert len(server.requests) == 2
+
+
+async def test_what_there_is_twice(hass: HomeAssistant, server: ChatServer) -> None:
+    """Where several devices have a name, the speaker is told so."""
+    await set_up(hass, server)
+    for entity_id in ("light.twin_1", "light.twin_2"):
+        hass.states.async_set(entity_id, "off", {"friendly_name": "Twin"})
+        async_expose_entity(hass, "conversation", entity_id, should_expose=True)
+    wrong = answer(call("HassTurnOn", {"name": "Twin"}), finish="tool_calls")
+    server.script([wrong, wrong])
+    assert speech(await say(hass, "turn on the twin")) == "More than one thing is called Twin. Say which one you mean."
 
 
 async def test_never_to_ask(hass: HomeAssistant, server: ChatServer) -> None:

@@ -119,7 +119,8 @@ async def test_parallel_calls_of_assist(hass: HomeAssistant, server: ChatServer)
             answer("Two of three."),
         ]
     )
-    assert speech(await say(hass)) == "Two of three."
+    said = "turn on the kitchen light and the bedroom light"
+    assert speech(await say(hass, said)) == "Two of three."
     assert is_on(hass, "light.kitchen_light")
     assert is_on(hass, "light.bedroom_light")
 
