@@ -1,6 +1,6 @@
 """What the engine's tests do with generations."""
 
-from home_llm.engine import Done, Engine, Failed, Generation, GenerationRequest
+from home_llm.engine import Chunk, Done, Engine, Failed, Generation, GenerationRequest
 from home_llm.llama import SamplingParameters
 
 GREEDY = SamplingParameters(temperature=0)
@@ -13,7 +13,7 @@ def finish(generation: Generation) -> tuple[str, Done]:
         assert not isinstance(event, Failed), event.error
         if isinstance(event, Done):
             return text, event
-        text += event.text
+        text += event.text if isinstance(event, Chunk) else ""
     raise AssertionError("no end")
 
 

@@ -17,10 +17,13 @@ from home_llm.api import (
     openapi,
     responses,
     webui,
+    webui_legacy,
+    webui_others,
 )
 from home_llm.api.admission import Admission
 from home_llm.api.auth import Keys
 from home_llm.api.openapi import documented
+from home_llm.api.paths import with_other_paths
 from home_llm.api.replies import ClientGoneError
 from home_llm.api.schemas.openai import HEALTH, INDEX
 from home_llm.runtime import Runtime
@@ -39,13 +42,13 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
         places: most requests that generate or wait at once.
     """
     app = flask.Flask("home_llm", static_folder=None)
+    app.wsgi_app = with_other_paths(app.wsgi_app)  # type: ignore[assignment,method-assign]
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.json.sort_keys = False  # type: ignore[attr-defined]
     errors.register(app)
     Keys(api_key, admin_key).register(app)
-    if api_key:
-        cors.register(app)
+    cors.register(app, from_anywhere=bool(api_key))
     admission = Admission(places)
     app.register_blueprint(openai.create_blueprint(runtime, admission))
     app.register_blueprint(responses.create_blueprint(runtime, admission))
@@ -53,6 +56,8 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     app.register_blueprint(anthropic.create_blueprint(runtime, admission))
     app.register_blueprint(ollama.create_blueprint(runtime, admission))
     app.register_blueprint(webui.create_blueprint(runtime, admission))
+    app.register_blueprint(webui_legacy.create_blueprint(runtime, admission))
+    app.register_blueprint(webui_others.create_blueprint())
     app.register_blueprint(llama_server.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server_completion.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server_infill.create_blueprint(runtime, admission))

@@ -32,7 +32,7 @@ _ADMIN = frozenset(
     }
 )
 # Whoever has the API key may read these, and only the admin change them.
-_ADMIN_CHANGES = frozenset({"/lora-adapters"})
+_ADMIN_CHANGES = frozenset({"/lora-adapters", "/api/v1/model"})
 
 
 _WHERE = "send it as 'Authorization: Bearer KEY'"

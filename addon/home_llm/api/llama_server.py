@@ -12,6 +12,7 @@ from home_llm import __version__
 from home_llm.api.admission import Admission
 from home_llm.api.body import Lenient, read, read_list
 from home_llm.api.errors import ApiError
+from home_llm.api.llama_server_chat import going_on
 from home_llm.api.llama_server_completion import settings_of
 from home_llm.api.llama_server_request import CompletionBody
 from home_llm.api.openai_request import ChatBody
@@ -182,7 +183,7 @@ def _add_tokens(routes: flask.Blueprint, runtime: Runtime, admission: Admission)
     @routes.post("/apply-template")
     @documented("Read a conversation as the model does", tag=_TAG, body=ChatBody, example=_HELLO, answer=schemas.PROMPT)
     def apply_template() -> flask.typing.ResponseReturnValue:
-        request = read(ChatBody).request()
+        request = going_on(read(ChatBody)).request()
         with admission.enter():
             return {"prompt": runtime.chat().render(request)}
 

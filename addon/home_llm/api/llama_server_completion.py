@@ -14,12 +14,13 @@ from home_llm.api.body import read
 from home_llm.api.llama_server_request import CompletionBody, NativeFields
 from home_llm.api.openai import completion_choices, model_name
 from home_llm.api.openai_answers import timings_of
-from home_llm.api.openai_logprobs import native_logprobs
+from home_llm.api.openai_logprobs import native_logprobs, sampled_probabilities
 from home_llm.api.openapi import documented
 from home_llm.api.replies import DATA_WITHOUT_END, Answer, stream
 from home_llm.api.schemas import llama_server as schemas
 from home_llm.api.several import Indexed, Several, collect_all
-from home_llm.chat import Chat, CompletionRequest, Finish, Limits, Text
+from home_llm.api.telling import progress_fields, text_fields
+from home_llm.chat import Chat, CompletionRequest, Finish, Limits, Progress, Text
 from home_llm.engine import FinishReason, TokenLogprob
 from home_llm.llama import SamplingParameters
 from home_llm.runtime import Runtime
@@ -115,7 +116,10 @@ class NativeWriter:
         match item.event:
             case Text() as piece:
                 for text, tokens in _by_token(piece):
-                    yield self._chunk(item.index, text, tokens)
+                    yield {**self._chunk(item.index, text, tokens), **text_fields(piece)}
+            case Progress() as progress:
+                told = progress_fields(progress, timings=self._body.telling.timings)
+                yield {**self._chunk(item.index, "", ()), **told}
             case Finish(logprobs=tokens):
                 # The whole text has been said; what is left are tokens without one.
                 yield self._chosen({**self._end(item.index, answer), **self._tokens(tokens), "content": ""})
@@ -137,7 +141,8 @@ class NativeWriter:
     def _tokens(self, tokens: Sequence[TokenLogprob]) -> dict[str, Any]:
         fields: dict[str, Any] = {"tokens": [token.token for token in tokens] if self._body.return_tokens else []}
         if self._body.n_probs and tokens:
-            fields["completion_probabilities"] = native_logprobs(tokens)
+            told = sampled_probabilities if self._body.post_sampling_probs else native_logprobs
+            fields["completion_probabilities"] = told(tokens)
         return fields
 
     def _end(self, index: int, answer: Answer) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from home_llm.api.llama_server_prompts import Prompts, joined, plainly, prompts_
 from home_llm.api.openai_messages import JsonSchema
 from home_llm.api.openai_request import MaxTokens, bound, only_one
 from home_llm.api.sampling import SamplingFields
+from home_llm.api.telling import TellingFields
 from home_llm.chat import Chat, CompletionRequest
 from home_llm.engine import Constraint, ConstraintKind
 from home_llm.llama import Model, SamplingParameters
@@ -29,11 +30,10 @@ _NUMBER = re.compile(r"-?[0-9]{1,18}")
 _Bias = Annotated[float, Field(ge=-100, le=100)]
 
 
-class NativeFields(SamplingFields):
+class NativeFields(TellingFields, SamplingFields):
     """What llama-server's own routes take beside what is to be continued."""
 
     n_predict: MaxTokens = Field(None, validation_alias=AliasChoices("n_predict", "max_tokens"))
-    stream: bool | None = None
     json_schema: JsonSchema | None = None
     n_probs: Annotated[int, Field(ge=0, le=100)] = 0
     post_sampling_probs: bool = False
@@ -93,17 +93,19 @@ class NativeFields(SamplingFields):
         Raises:
             ApiError: fields contradict each other.
         """
-        if self.post_sampling_probs and self.n_probs:
-            raise ApiError(
-                400,
-                "post_sampling_probs is not supported: n_probs tells the model's own probabilities.",
-                param="post_sampling_probs",
-            )
         limits = self.limits(None if self.n_predict == -1 else self.n_predict)
         sampling, constraint = self._biased(chat.model), self._constraint()
         logprobs = self.n_probs if self.n_probs or self.return_tokens else None
         return tuple(
-            CompletionRequest(prompt=prompt, sampling=sampling, limits=limits, constraint=constraint, logprobs=logprobs)
+            CompletionRequest(
+                prompt=prompt,
+                sampling=sampling,
+                limits=limits,
+                constraint=constraint,
+                logprobs=logprobs,
+                sampled=self.post_sampling_probs,
+                telling=self.telling,
+            )
             for prompt in prompts
         )
 

@@ -9,11 +9,13 @@ from home_llm.api.admission import Admission, Place
 from home_llm.api.anthropic import model_entry, model_page
 from home_llm.api.body import read
 from home_llm.api.errors import ApiError, is_anthropic
+from home_llm.api.llama_server_chat import going_on
 from home_llm.api.openai_answers import input_tokens, timings_of, usage_of
 from home_llm.api.openai_chat import ChatWriter
 from home_llm.api.openai_completions import CompletionWriter
 from home_llm.api.openai_request import StreamFields
 from home_llm.api.openapi import documented
+from home_llm.api.paths import wants_nested
 from home_llm.api.replies import collect, stream
 from home_llm.api.schemas import openai as schemas
 from home_llm.api.several import Begin, Several, collect_all
@@ -23,6 +25,8 @@ from home_llm.llama import SamplingParameters
 from home_llm.runtime import Runtime
 
 _TAG = "OpenAI"
+# Without `/v1` it is llama-server's route.
+_NATIVE = "/chat/completions"
 _HELLO = {"messages": [{"role": "user", "content": "Good morning"}], "max_tokens": 20}
 
 
@@ -43,6 +47,8 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     )
     def chat_completions() -> flask.typing.ResponseReturnValue:
         body = read(WebuiChatBody)
+        if flask.request.path == _NATIVE:
+            body = going_on(body)
         request = body.request()
         with admission.enter() as place:
             chat = runtime.chat()
@@ -55,6 +61,8 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
                 choices=body.choices,
                 legacy=body.legacy,
                 prompt=prompt,
+                timings=body.telling.timings,
+                nested=wants_nested(),
             )
             return _answer(body, several, writer, place)
 
@@ -91,9 +99,12 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     )
     def completions() -> flask.typing.ResponseReturnValue:
         body = read(WebuiCompletionBody)
-        requests = body.requests()
+        conversation = body.conversation()
+        requests = body.requests() if conversation is None else ()
         with admission.enter() as place:
             chat = runtime.chat()
+            if conversation is not None:
+                requests = body.model_copy(update={"prompt": chat.render(conversation)}).requests()
             several = Several([completion_choices(chat, request) for request in requests], body.choices)
             writer = CompletionWriter(
                 model_name(runtime),
@@ -102,6 +113,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
                 after=body.suffix or "",
                 choices=body.choices,
                 logprobs=body.logprobs,
+                timings=body.telling.timings,
             )
             return _answer(body, several, writer, place)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from home_llm.api.several import total_usage
 from home_llm.chat import Finish, Usage
-from home_llm.engine import FinishReason
+from home_llm.engine import FinishReason, Timings
 
 
 class Writer:
@@ -77,8 +77,12 @@ def usage_fields(usage: Usage) -> dict[str, Any]:
 
 
 def timings_of(finish: Finish) -> dict[str, Any]:
+    """Return llama-server's timings of an answer."""
+    return timings_fields(finish.timings)
+
+
+def timings_fields(timings: Timings) -> dict[str, Any]:
     """Return llama-server's timings, and what it waited and was forced to."""
-    timings = finish.timings
     # Rates are those of the milliseconds as they are told, so that who divides them gets the same.
     prompt_ms, predicted_ms = round(timings.prompt_ms, 3), round(timings.predicted_ms, 3)
     return {

@@ -8,7 +8,8 @@ from home_llm.api.openai_answers import Writer, finish_reason, timings_of
 from home_llm.api.openai_logprobs import chat_logprobs
 from home_llm.api.replies import Answer
 from home_llm.api.several import Indexed
-from home_llm.chat import Finish, Reasoning, Text, ToolCall
+from home_llm.api.telling import progress_fields, text_fields
+from home_llm.chat import Finish, Progress, Reasoning, Text, ToolCall
 from home_llm.engine import TokenLogprob
 
 _CHUNK = "chat.completion.chunk"
@@ -27,6 +28,8 @@ class ChatWriter(Writer):
         choices: how many answers there are.
         legacy: write a call as `function_call`, for clients that asked with `functions`; there is one at most.
         prompt: what the model reads, where an answer in one piece shall tell it.
+        timings: whether progress is told with what it cost.
+        nested: write a streamed call one level deeper too, for clients that look for it there.
     """
 
     def __init__(
@@ -38,12 +41,16 @@ class ChatWriter(Writer):
         choices: int = 1,
         legacy: bool = False,
         prompt: str | None = None,
+        timings: bool = False,
+        nested: bool = False,
     ) -> None:
         super().__init__(model, prefix="chatcmpl", usage=usage, choices=choices)
         # As llama-server names it.
         self._told = {} if prompt is None else {"__verbose": {"prompt": prompt}}
         self._logprobs = logprobs
         self._legacy = legacy
+        self._timings = timings
+        self._nested = nested
         self._calls: Counter[int] = Counter()
 
     def start(self) -> Iterator[dict[str, Any]]:
@@ -60,14 +67,19 @@ class ChatWriter(Writer):
         index, event = item.index, item.event
         match event:
             case Text():
-                yield self._delta(index, {"content": event.text}, tokens=event.logprobs)
+                yield self._delta(index, {"content": event.text}, tokens=event.logprobs, **text_fields(event))
+            case Progress():
+                yield self._delta(index, {}, **progress_fields(event, timings=self._timings))
             case Reasoning():
                 yield self._delta(index, {"reasoning_content": event.text})
             case ToolCall():
                 number = self._calls[index]
                 self._calls[index] += 1
                 if not self._legacy:
-                    yield self._delta(index, {"tool_calls": [{"index": number, **_call(event)}]})
+                    call = _call(event)
+                    if self._nested:
+                        call["function"] |= {"function": _function(event)}
+                    yield self._delta(index, {"tool_calls": [{"index": number, **call}]})
                 elif number == 0:
                     yield self._delta(index, {"function_call": _function(event)})
             case Finish():

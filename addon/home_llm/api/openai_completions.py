@@ -9,11 +9,12 @@ from pydantic import AliasChoices, Field
 from home_llm.api.errors import ApiError
 from home_llm.api.openai_answers import Writer, finish_reason, timings_of
 from home_llm.api.openai_logprobs import completion_logprobs
-from home_llm.api.openai_messages import JsonSchema
+from home_llm.api.openai_messages import JsonSchema, MessageFields, messages
 from home_llm.api.openai_request import MaxTokens, ResponseFormat, StreamFields, bound, max_tokens, only_one
 from home_llm.api.replies import Answer
 from home_llm.api.several import Indexed
-from home_llm.chat import CompletionRequest, Finish, Text
+from home_llm.api.telling import progress_fields, text_fields
+from home_llm.chat import ChatRequest, CompletionRequest, Finish, Progress, Text
 from home_llm.engine import ConstraintKind, TokenLogprob
 
 _MOST_ANSWERS = 64
@@ -25,7 +26,9 @@ Prompt = str | tuple[int, ...]
 class CompletionBody(StreamFields):
     """Body of `POST /v1/completions`."""
 
-    prompt: str | list[int] | list[str] | list[list[int]]
+    prompt: str | list[int] | list[str] | list[list[int]] | None = None
+    # text-generation-webui's, in place of a prompt.
+    messages: Annotated[list[MessageFields], Field(min_length=1)] | None = None
     max_tokens: MaxTokens = Field(512, validation_alias=AliasChoices("max_tokens", "n_predict"))
     best_of: Annotated[int, Field(ge=1)] | None = None
     echo: bool | None = None
@@ -43,6 +46,8 @@ class CompletionBody(StreamFields):
     @property
     def prompts(self) -> tuple[Prompt, ...]:
         """The prompts as texts or tokens."""
+        if self.prompt is None:
+            raise ApiError(400, "prompt is missing.", param="prompt")
         if isinstance(self.prompt, str):
             return (self.prompt,)
         tokens = tuple(part for part in self.prompt if isinstance(part, int))
@@ -51,6 +56,16 @@ class CompletionBody(StreamFields):
         return tuple(
             part if isinstance(part, str) else tuple(part) for part in self.prompt if not isinstance(part, int)
         )
+
+    def conversation(self) -> ChatRequest | None:
+        """Return the conversation whose prompt is to be continued, where there is no prompt.
+
+        Raises:
+            ApiError: a message cannot be used.
+        """
+        if self.prompt is not None or self.messages is None:
+            return None
+        return ChatRequest(messages=messages(self.messages))
 
     def requests(self) -> tuple[CompletionRequest, ...]:
         """Return a request for the chat room for each prompt.
@@ -74,7 +89,12 @@ class CompletionBody(StreamFields):
         )
         return tuple(
             CompletionRequest(
-                prompt=prompt, sampling=sampling, limits=limits, constraint=constraint, logprobs=self.logprobs
+                prompt=prompt,
+                sampling=sampling,
+                limits=limits,
+                constraint=constraint,
+                logprobs=self.logprobs,
+                telling=self.telling,
             )
             for prompt in self.prompts
         )
@@ -90,6 +110,7 @@ class CompletionWriter(Writer):
         after: text after each answer.
         choices: how many answers each prompt has.
         logprobs: how many of the likeliest tokens are told for each token; None tells nothing.
+        timings: whether progress is told with what it cost.
     """
 
     def __init__(
@@ -101,9 +122,11 @@ class CompletionWriter(Writer):
         after: str,
         choices: int = 1,
         logprobs: int | None = None,
+        timings: bool = False,
     ) -> None:
         super().__init__(model, prefix="cmpl", usage=usage, prompts=len(before), choices=choices)
         self._top = logprobs
+        self._timings = timings
         self._before = [text for text in before for _ in range(choices)]
         self._after = after
 
@@ -121,7 +144,9 @@ class CompletionWriter(Writer):
         index, event = item.index, item.event
         match event:
             case Text():
-                yield self._text(index, event.text, tokens=event.logprobs)
+                yield self._text(index, event.text, tokens=event.logprobs, **text_fields(event))
+            case Progress():
+                yield self._text(index, "", **progress_fields(event, timings=self._timings))
             case Finish():
                 reason = finish_reason(event)
                 yield self._text(index, self._after, reason, tokens=event.logprobs, timings=timings_of(event))

@@ -1,5 +1,6 @@
 """Log-probabilities as OpenAI's two routes write them."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -44,6 +45,20 @@ def native_logprobs(tokens: Iterable[TokenLogprob]) -> list[dict[str, Any]]:
         }
         for token in tokens
     ]
+
+
+def sampled_probabilities(tokens: Iterable[TokenLogprob]) -> list[dict[str, Any]]:
+    """Return the `completion_probabilities` after the samplers, which are probabilities and not their logarithms."""
+    return [{**_chance(token), "top_probs": [_chance(other) for other in token.top]} for token in tokens]
+
+
+def _chance(token: Logprob) -> dict[str, Any]:
+    return {
+        "id": token.token,
+        "token": token.piece.decode("utf-8", "replace"),
+        "bytes": list(token.piece),
+        "prob": math.exp(token.logprob),
+    }
 
 
 def _with_itself(token: TokenLogprob) -> list[Logprob]:

@@ -23,11 +23,16 @@ from home_llm.api.openai_messages import (
     tools,
 )
 from home_llm.api.sampling import SamplingFields
+from home_llm.api.telling import TellingFields
 from home_llm.chat import ChatRequest, ToolChoice
 from home_llm.engine import Constraint, ConstraintKind
 
 MaxTokens = Annotated[int, Field(ge=-1)] | None
 """How long an answer may be."""
+
+_SAYS_MORE = frozenset({"type", "$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "const", "enum", "if", "not"})
+_OF_OBJECTS = frozenset({"additionalProperties", "patternProperties", "properties", "required"})
+_OF_ARRAYS = frozenset({"items", "prefixItems"})
 
 MOST_CHOICES = 8
 """Most answers to one prompt: as many as run together."""
@@ -88,12 +93,11 @@ class Extension(Lenient):
         return {name: tuple(values) for name, values in self.allowed_values.items()}
 
 
-class StreamFields(SamplingFields):
+class StreamFields(TellingFields, SamplingFields):
     """How to answer; shared by chat and text completions."""
 
     model: str | None = None
     n: Annotated[int, Field(ge=1, le=MOST_CHOICES)] | None = None
-    stream: bool | None = None
     stream_options: _StreamOptions | None = None
 
     @property
@@ -163,6 +167,7 @@ class ChatBody(StreamFields):
             template_arguments=self._template_arguments(),
             logprobs=self._logprobs(),
             continuing="rest" if self.continue_final_message else None,
+            telling=self.telling,
         )
 
     def _template_arguments(self) -> dict[str, Any]:
@@ -252,4 +257,20 @@ def only_one(asked: dict[str, Constraint | None]) -> Constraint | None:
 
 def bound(kind: ConstraintKind, value: Any) -> Constraint | None:
     """Return a constraint that is written in JSON, or None where there is none."""
-    return None if value is None else Constraint(kind, json.dumps(value))
+    if value is None:
+        return None
+    return Constraint(kind, json.dumps(_with_type(value) if kind is ConstraintKind.JSON_SCHEMA else value))
+
+
+def _with_type(schema: Any) -> Any:
+    """Return a schema that says what it is the schema of, where it tells of members or items alone.
+
+    Such a schema admits everything that is no object or no list at all. Who writes one has forgotten the type, and
+    llama-server reads it so.
+    """
+    if not isinstance(schema, dict) or _SAYS_MORE & schema.keys():
+        return schema
+    of_objects, of_arrays = bool(_OF_OBJECTS & schema.keys()), bool(_OF_ARRAYS & schema.keys())
+    if of_objects == of_arrays:
+        return schema
+    return {"type": "object" if of_objects else "array", **schema}

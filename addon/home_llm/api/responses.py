@@ -19,7 +19,8 @@ from home_llm.api.openapi import documented
 from home_llm.api.replies import NAMED, drain, stream
 from home_llm.api.responses_request import ResponseBody
 from home_llm.api.schemas.openai import RESPONSE, RESPONSE_EVENT
-from home_llm.chat import Finish, Reasoning, Text, ToolCall, Usage
+from home_llm.api.telling import progress_fields, text_fields
+from home_llm.chat import Finish, Progress, Reasoning, Text, ToolCall, Usage
 from home_llm.chat.vocabulary import Event
 from home_llm.engine import FinishReason, TokenLogprob
 from home_llm.runtime import Runtime
@@ -45,7 +46,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
         request = body.request()
         with admission.enter() as place:
             reply = runtime.chat().prepare(request)
-            writer = ResponseWriter(model_name(runtime), body.echo())
+            writer = ResponseWriter(model_name(runtime), body.echo(), timings=body.telling.timings)
             if body.stream:
                 return place.keep_until_closed(stream(reply, writer, NAMED))
             return writer.whole(drain(reply))
@@ -70,9 +71,11 @@ class ResponseWriter:
     Args:
         model: the name of the model.
         echo: fields of the request that the answer repeats.
+        timings: whether progress and the end are told with what it cost.
     """
 
-    def __init__(self, model: str, echo: dict[str, Any]) -> None:
+    def __init__(self, model: str, echo: dict[str, Any], *, timings: bool = False) -> None:
+        self._timings = timings
         self._head = {
             "id": f"resp_{secrets.token_hex(16)}",
             "object": "response",
@@ -121,7 +124,11 @@ class ResponseWriter:
         """Yield the chunks of an event."""
         match event:
             case Text():
-                yield from self._say(event.text, event.logprobs)
+                yield from self._say(event.text, event.logprobs, **text_fields(event))
+            case Progress():
+                response = self._response("in_progress", [])
+                told = progress_fields(event, timings=self._timings)
+                yield self._event("response.in_progress", response=response, **told)
             case Reasoning():
                 yield from self._think(event.text)
             case ToolCall():
@@ -129,7 +136,7 @@ class ResponseWriter:
             case Finish():
                 yield from self._end(event)
 
-    def _say(self, text: str, logprobs: Sequence[TokenLogprob]) -> Iterator[dict[str, Any]]:
+    def _say(self, text: str, logprobs: Sequence[TokenLogprob], **told: Any) -> Iterator[dict[str, Any]]:
         if self._text is None:
             self._text = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
             self._message["content"].append(self._text)
@@ -139,7 +146,7 @@ class ResponseWriter:
         self._text["text"] += text
         self._text["logprobs"] += tokens
         if text:
-            yield self._part("response.output_text.delta", self._message, delta=text, logprobs=tokens)
+            yield self._part("response.output_text.delta", self._message, delta=text, logprobs=tokens, **told)
 
     def _think(self, text: str) -> Iterator[dict[str, Any]]:
         if self._reasoning is None:
@@ -192,7 +199,8 @@ class ResponseWriter:
         response = self._response(status, self._output)
         response["incomplete_details"] = None if whole else {"reason": "max_output_tokens"}
         response |= {"usage": _usage(finish.usage), "timings": timings_of(finish)}
-        yield self._event(f"response.{status}", response=response)
+        told = {"timings": timings_of(finish)} if self._timings else {}
+        yield self._event(f"response.{status}", response=response, **told)
 
     def _response(self, status: str, output: list[dict[str, Any]]) -> dict[str, Any]:
         return {**self._head, "status": status, "incomplete_details": None, "output": output, "usage": None}

@@ -25,6 +25,7 @@ from home_llm.api.openai_messages import (
 )
 from home_llm.api.openai_request import Extension, ResponseFormat, bound, max_tokens, only_one, template_arguments
 from home_llm.api.sampling import SamplingFields
+from home_llm.api.telling import TellingFields
 from home_llm.chat import ChatRequest, Message, ToolCall
 from home_llm.engine import Constraint, ConstraintKind
 
@@ -71,13 +72,12 @@ class _Reasoning(Lenient):
     effort: str | None = None
 
 
-class ResponseBody(SamplingFields):
+class ResponseBody(TellingFields, SamplingFields):
     """Body of `POST /v1/responses`."""
 
     input: str | list[_Item]
     model: str | None = None
     instructions: str | None = None
-    stream: bool | None = None
     tools: list[_Function] | None = None
     tool_choice: ChoiceFields | None = None
     parallel_tool_calls: bool | None = None
@@ -121,6 +121,7 @@ class ResponseBody(SamplingFields):
                 self.chat_template_kwargs, effort=self.reasoning.effort if self.reasoning else None
             ),
             logprobs=(self.top_logprobs or 0) if self.top_logprobs or _LOGPROBS in (self.include or ()) else None,
+            telling=self.telling,
         )
 
     def echo(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ _Text = Annotated[str, Field(max_length=1 << 16)] | None
 Generation = TypeVar("Generation", ChatRequest, CompletionRequest)
 
 
-class _Options(SamplingFields):
+class GenerationOptions(SamplingFields):
     """The rest of text-generation-webui's generation options."""
 
     preset: _Text = None
@@ -55,7 +55,7 @@ class _Options(SamplingFields):
             ignored("preset", self.preset, "it is not known here. Send the sampler's fields.")
         return self.model_copy(update=fields or {})
 
-    def _applied(self, request: Generation) -> Generation:
+    def applied(self, request: Generation) -> Generation:
         """Return a request with what these options say."""
         return dataclasses.replace(
             request,
@@ -64,7 +64,7 @@ class _Options(SamplingFields):
         )
 
 
-class WebuiChatBody(_Options, ChatBody):
+class WebuiChatBody(GenerationOptions, ChatBody):
     """Body of `POST /v1/chat/completions`.
 
     The modes `chat` and `chat-instruct` are there for role play, and clients of houses send them too. Without a
@@ -96,7 +96,7 @@ class WebuiChatBody(_Options, ChatBody):
         Raises:
             ApiError: a message or tool cannot be used, or fields contradict each other.
         """
-        request = self._applied(super().request())
+        request = self.applied(super().request())
         template = self._template()
         stops = (f"\n{self._user}:", f"\n{self._bot}:") if template is not None and template == self._transcript else ()
         last, continuing = request.messages[-1], request.continuing
@@ -167,7 +167,7 @@ class WebuiChatBody(_Options, ChatBody):
         return tuple(messages)
 
 
-class WebuiCompletionBody(_Options, CompletionBody):
+class WebuiCompletionBody(GenerationOptions, CompletionBody):
     """Body of `POST /v1/completions`."""
 
     def requests(self) -> tuple[CompletionRequest, ...]:
@@ -177,7 +177,7 @@ class WebuiCompletionBody(_Options, CompletionBody):
             ApiError: there are too many, or something is asked for that there is not.
         """
         add_bos = self.add_bos_token is not False
-        return tuple(dataclasses.replace(self._applied(request), add_bos=add_bos) for request in super().requests())
+        return tuple(dataclasses.replace(self.applied(request), add_bos=add_bos) for request in super().requests())
 
 
 def _joined(text: str, messages: Sequence[Message]) -> tuple[Message, ...]:

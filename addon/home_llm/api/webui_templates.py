@@ -35,6 +35,12 @@ _PHI_3 = (
     "{% for message in messages %}<|{{ message.role }}|>\n{{ message.content }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
 )
+_COMMAND_R = (
+    "{% for message in messages %}<|START_OF_TURN_TOKEN|>"
+    "{{ {'system': '<|SYSTEM_TOKEN|>', 'user': '<|USER_TOKEN|>'}.get(message.role, '<|CHATBOT_TOKEN|>') }}"
+    "{{ message.content }}<|END_OF_TURN_TOKEN|>{% endfor %}"
+    "{% if add_generation_prompt %}<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>{% endif %}"
+)
 # These know no system message: it stands before the user's first words.
 _MISTRAL = (
     "{% set said = namespace(before='') %}{% for message in messages %}"
@@ -54,6 +60,7 @@ _GEMMA = (
 _TEMPLATES = {
     "alpaca": _ALPACA,
     "chatml": _CHATML,
+    "commandr": _COMMAND_R,
     "gemma": _GEMMA,
     "llama3": _LLAMA_3,
     "llamav3": _LLAMA_3,

@@ -13,12 +13,14 @@ from home_llm.chat.vocabulary import (
     Message,
     NamedTool,
     Reasoning,
+    Telling,
     Text,
     Tool,
     ToolCall,
     ToolChoice,
     Usage,
 )
+from home_llm.engine import Progress
 
 __all__ = [
     "AllowedTools",
@@ -30,10 +32,12 @@ __all__ = [
     "Limits",
     "Message",
     "NamedTool",
+    "Progress",
     "PromptTooLongError",
     "Reasoning",
     "Reply",
     "RequestError",
+    "Telling",
     "Text",
     "Tool",
     "ToolCall",

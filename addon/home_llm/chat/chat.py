@@ -136,6 +136,8 @@ class Chat:
             stop=(*request.limits.stop, *(markup.stops if tools else ())),
             visible_tokens=self._tokens_of((*framing, *thoughts.markers, *special)),
             ignore_end=request.limits.ignore_end,
+            progress=request.telling.progress,
+            timings=request.telling.timings,
             logprobs=request.logprobs,
         )
         generation = self._submit(wanted, param="messages")
@@ -162,7 +164,10 @@ class Chat:
             stop=request.limits.stop,
             visible_tokens=self._tokens_of(self._special_texts if request.special_tokens else ()),
             ignore_end=request.limits.ignore_end,
+            progress=request.telling.progress,
+            timings=request.telling.timings,
             logprobs=request.logprobs,
+            sampled=request.sampled,
         )
         return Reply(self._submit(wanted, param="prompt"), None, None)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from home_llm.chat.content import ContentTokens, Positions
 from home_llm.chat.markups import CallParser
 from home_llm.chat.vocabulary import Event, Finish, Reasoning, Text, ToolCall, Usage
-from home_llm.engine import Chunk, Done, Failed, FinishReason, Generation
+from home_llm.engine import Chunk, Done, Failed, FinishReason, Generation, Progress, Timings
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -63,6 +63,8 @@ class Reply:
         event = self._generation.next_event(timeout)
         if event is None:
             return []
+        if isinstance(event, Progress):
+            return [event]
         self.began = True
         if isinstance(event, Failed):
             self.finished = True
@@ -70,7 +72,7 @@ class Reply:
         if isinstance(event, Chunk):
             _LOGGER.debug("Answer: %s", event.text)
             self._tokens.arrived(event.logprobs)
-            return list(self._parse(event.text))
+            return [_timed(each, event.timings) for each in self._parse(event.text)]
         self.finished = True
         events: list[Event] = list(self._rest(event))
         rest = self._tokens.rest(event.logprobs)
@@ -114,3 +116,7 @@ class Reply:
                 yield from self._calls(event)
         if self._parser is not None:
             yield from self._parsed(self._parser.close(truncated=truncated))
+
+
+def _timed(event: Event, timings: Timings | None) -> Event:
+    return dataclasses.replace(event, timings=timings) if timings and isinstance(event, Text) else event

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from home_llm.engine import Constraint, FinishReason, Timings, TokenLogprob
+from home_llm.engine import Constraint, FinishReason, Progress, Timings, TokenLogprob
 from home_llm.llama import SamplingParameters
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -114,6 +114,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Telling:
+    """What is told of the work while it is done.
+
+    Attributes:
+        progress: how far the prompt has been read.
+        timings: with each piece of text, what has been done so far.
+    """
+
+    progress: bool = False
+    timings: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A conversation to continue.
 
@@ -136,6 +149,7 @@ class ChatRequest:
         truncation: let go of the oldest messages where the prompt would have more tokens, or more than the context has
             room for, with the answer; None lets go of none.
         special_tokens: whether special tokens of the answer are told as text.
+        telling: what is told beside the answer.
     """
 
     messages: tuple[Message, ...]
@@ -154,6 +168,7 @@ class ChatRequest:
     continuing: Literal["rest", "whole"] | None = None
     truncation: int | None = None
     special_tokens: bool = False
+    telling: Telling = field(default_factory=Telling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +181,12 @@ class CompletionRequest:
         limits: when to stop.
         constraint: what the continuation must match.
         logprobs: how many of the likeliest tokens to tell for each token; None tells nothing.
+        sampled: tell how likely they were after the samplers, in place of what the model thinks.
         truncation: let go of the beginning of the prompt where it has more tokens, or more than the context has room
             for, with the answer; None lets go of nothing.
         add_bos: begin a text with the BOS token where the model wants one.
         special_tokens: whether special tokens of the answer are told as text.
+        telling: what is told beside the answer.
     """
 
     prompt: str | tuple[int, ...]
@@ -177,9 +194,11 @@ class CompletionRequest:
     limits: Limits = field(default_factory=Limits)
     constraint: Constraint | None = None
     logprobs: int | None = None
+    sampled: bool = False
     truncation: int | None = None
     add_bos: bool = True
     special_tokens: bool = False
+    telling: Telling = field(default_factory=Telling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +209,13 @@ class Text:
         text: the piece.
         at: where it begins in the text that it was taken from, in characters.
         logprobs: of its tokens, where they were asked for; each token is told once.
+        timings: what it cost so far, where that was asked for.
     """
 
     text: str
     at: int = field(default=0, compare=False, kw_only=True)
     logprobs: tuple[TokenLogprob, ...] = field(default=(), kw_only=True)
+    timings: Timings | None = field(default=None, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,4 +264,4 @@ class Finish:
     logprobs: tuple[TokenLogprob, ...] = ()
 
 
-Event = Text | Reasoning | ToolCall | Finish
+Event = Progress | Text | Reasoning | ToolCall | Finish

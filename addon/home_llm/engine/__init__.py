@@ -10,6 +10,7 @@ from home_llm.engine.generation import (
     FinishReason,
     Generation,
     GenerationRequest,
+    Progress,
     Timings,
 )
 from home_llm.engine.logprobs import Logprob, TokenLogprob
@@ -34,6 +35,7 @@ __all__ = [
     "Generation",
     "GenerationRequest",
     "Logprob",
+    "Progress",
     "Thinking",
     "Timings",
     "TokenLogprob",

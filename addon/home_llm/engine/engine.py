@@ -256,7 +256,7 @@ class Engine:
                 sequence.fail(error)
                 self._leave(sequence)
             return
-        self.totals.decodes += 1
+        self.totals.decoded(len(parts))
         right = 0
         for part in parts:
             sequence = part.sequence
@@ -291,6 +291,8 @@ class Engine:
             right = part.sequence.advance(part.index, part.drafts)
         except Exception as error:  # noqa: BLE001 - as in _decode
             part.sequence.fail(error)
+        if part.speculative and part.drafts:
+            self.totals.guessed(len(part.drafts), right)
         if right < len(part.drafts):
             self._decoder.restore(part.sequence)
         if part.sequence.finished:

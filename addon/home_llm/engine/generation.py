@@ -36,8 +36,11 @@ class GenerationRequest:
         ignore_end: go on after an end-of-generation token.
         background: give way to every request that is not.
         pinned: keep what is read of this prompt in the cache as long as there is anything else to forget.
+        progress: tell how far the prompt has been read.
+        timings: tell with each piece what has been done so far.
         logprobs: tell how likely each token was, and name so many of the likeliest in its place; 0 names none, None
             tells nothing. Every token is then chosen by itself: none is forced by the constraint, and none guessed.
+        sampled: tell how likely each was after the samplers and the constraint, in place of what the model thinks.
     """
 
     prompt: tuple[int, ...]
@@ -50,7 +53,10 @@ class GenerationRequest:
     ignore_end: bool = False
     background: bool = False
     pinned: bool = False
+    progress: bool = False
+    timings: bool = False
     logprobs: int | None = None
+    sampled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +83,35 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a prompt has been read; comes before anything is said, where it was asked for.
+
+    Attributes:
+        total: tokens of the prompt.
+        cache: of those, that were in the cache.
+        processed: of those, that have been read, or did not have to be.
+        timings: what it cost so far.
+    """
+
+    total: int
+    cache: int
+    processed: int
+    timings: Timings
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of the answer, whole UTF-8 characters, never empty.
 
     Attributes:
         text: the piece.
         logprobs: the tokens whose text ends in it, where they were asked for.
+        timings: what it cost so far, where that was asked for.
     """
 
     text: str
     logprobs: tuple[TokenLogprob, ...] = ()
+    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +139,7 @@ class Failed:
     error: Exception
 
 
-Event = Chunk | Done | Failed
+Event = Progress | Chunk | Done | Failed
 
 
 # Text that comes sooner than this after the last is sent together with what follows it. Sending takes processor time
@@ -146,7 +171,8 @@ class Generation:
                 return
         if self._gathered:
             logprobs = tuple(logprob for chunk in self._gathered for logprob in chunk.logprobs)
-            self._events.put(Chunk("".join(chunk.text for chunk in self._gathered), logprobs))
+            text = "".join(chunk.text for chunk in self._gathered)
+            self._events.put(Chunk(text, logprobs, self._gathered[-1].timings))
             self._gathered.clear()
             self._sent = now
         if not isinstance(event, Chunk):
@@ -164,5 +190,5 @@ class Generation:
         while True:
             event = self._events.get()
             yield event
-            if not isinstance(event, Chunk):
+            if isinstance(event, Done | Failed):
                 return

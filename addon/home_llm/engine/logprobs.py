@@ -29,7 +29,7 @@ class TokenLogprob(Logprob):
     """How likely a token of the answer was, and what else could have been in its place.
 
     The probabilities are the model's own: before bias, penalties, temperature and every other sampler, and before a
-    constraint.
+    constraint; or those after all of that, where they were asked for.
 
     Attributes:
         top: the likeliest tokens, the likeliest first.
@@ -65,6 +65,18 @@ class LogprobRecorder:
         shifted = logits - logits.max()
         self._seen = shifted - np.log(np.exp(shifted).sum())
 
+    def look_at_some(self, tokens: npt.NDArray[np.int32], logits: npt.NDArray[np.float32]) -> None:
+        """Take in the tokens that could be chosen, and no others.
+
+        Args:
+            tokens: shape (n,).
+            logits: shape (n,).
+        """
+        shifted = logits - logits.max()
+        seen = np.full(self._model.n_vocab, -np.inf, np.float32)
+        seen[tokens] = shifted - np.log(np.exp(shifted).sum())
+        self._seen = seen
+
     def chose(self, token: int, start: int, end: int) -> None:
         """Note the token that was chosen, and where its text stands in the answer, in characters."""
         assert self._seen is not None  # noqa: S101 - look() comes first
@@ -72,7 +84,7 @@ class LogprobRecorder:
         if self._top:
             likeliest = np.argpartition(-self._seen, self._top - 1)[: self._top]
             top = likeliest[np.argsort(-self._seen[likeliest], kind="stable")]
-        alternatives = tuple(self._logprob(int(other)) for other in top)
+        alternatives = tuple(self._logprob(int(other)) for other in top if self._seen[other] > -np.inf)
         own = self._logprob(token)
         self._waiting.append(TokenLogprob(own.token, own.piece, own.logprob, alternatives, start, end))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence as Tokens
 
 from home_llm.engine.cache import CachedSequence
 from home_llm.engine.constraint import DeadEndError, Matcher
-from home_llm.engine.generation import Chunk, Done, Failed, FinishReason, Generation, Timings
+from home_llm.engine.generation import Chunk, Done, Failed, FinishReason, Generation, Progress, Timings
 from home_llm.engine.logprobs import LogprobRecorder
 from home_llm.engine.speculation import PhraseIndex
 from home_llm.engine.text import TextAssembler
@@ -49,6 +49,8 @@ class Sequence:
         # What a constraint leaves the model to write, unless in one token with what follows.
         self._likely: list[int] = []
         self._reused: int | None = None
+        # How much of the prompt was read when that was told last.
+        self._told: int | None = None
         self._predicted = 0
         self._chosen = 0
         self._started = 0.0
@@ -86,8 +88,9 @@ class Sequence:
         if self._reused is None:
             self._reused = len(cached.tokens)
             self._started = time.perf_counter()
-            self._sampler = Sampler(self._model, self.request.sampling)
+            self._sampler = Sampler(self._model, self.request.sampling, observed=self._tells_sampled)
             self._sampler.prime(self.request.prompt)
+            self._tell_progress(self._started)
             if self.request.max_tokens != 0:
                 # What an answer must begin with is read together with the prompt.
                 self._accept_forced()
@@ -97,6 +100,7 @@ class Sequence:
         if self.cached is not None:
             start = len(self.cached.tokens)
             self.cached.tokens.extend(self.tokens[start : start + count])
+            self._tell_progress()
 
     def advance(self, index: int, drafts: Tokens[int] = ()) -> int:
         """Choose the next tokens from the logits of the last decode. Sends events; may set `finished`.
@@ -162,11 +166,18 @@ class Sequence:
 
     def _choose(self, index: int) -> int:
         assert self._sampler is not None  # noqa: S101 - begin() comes first
-        if self._logprobs is not None:
+        if self._logprobs is not None and not self._tells_sampled:
             self._logprobs.look(self._context.logits(index))
         if self._matcher is not None:
             self._matcher.mask(self._context.logits(index))
-        return self._sampler.sample(self._context, index)
+        token = self._sampler.sample(self._context, index)
+        if self._logprobs is not None and self._tells_sampled:
+            self._logprobs.look_at_some(*self._sampler.survivors)
+        return token
+
+    @property
+    def _tells_sampled(self) -> bool:
+        return self._logprobs is not None and self.request.sampled
 
     def _accept_forced(self) -> None:
         """Make the tokens that the constraint leaves no choice about part of the answer."""
@@ -217,7 +228,17 @@ class Sequence:
         """Send a piece of the answer, and the tokens that end in it."""
         if text:
             logprobs = () if self._logprobs is None else self._logprobs.take(self._text.released)
-            self.generation.put(Chunk(text, logprobs))
+            self.generation.put(Chunk(text, logprobs, self.timings() if self.request.timings else None))
+
+    def _tell_progress(self, now: float | None = None) -> None:
+        """Say how much of the prompt has been read, where that is wanted and more than was said last."""
+        if not self.request.progress or self.speaking:
+            return
+        total = len(self.request.prompt)
+        read = min(self.in_cache, total)
+        if self._told is None or read > self._told:
+            self._told = read
+            self.generation.put(Progress(total, self._reused or 0, read, self.timings(now)))
 
     @property
     def _limit(self) -> int:
@@ -231,11 +252,11 @@ class Sequence:
             self._sampler.close()
             self._sampler = None
 
-    def timings(self) -> Timings:
-        """Return what it cost so far."""
+    def timings(self, now: float | None = None) -> Timings:
+        """Return what it cost so far, or until a moment of `time.perf_counter`."""
         reused = self._reused or 0
         read = max(min(self.in_cache, len(self.request.prompt)) - reused, 0)
-        end_of_prompt = self._first_token or time.perf_counter()
+        end_of_prompt = self._first_token or now or time.perf_counter()
         return Timings(
             cache_n=reused,
             prompt_n=read,

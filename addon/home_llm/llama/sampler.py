@@ -101,15 +101,22 @@ class SamplingParameters:
 
 
 class Sampler:
-    """A chain of llama.cpp's samplers for one generation."""
+    """A chain of llama.cpp's samplers for one generation.
 
-    def __init__(self, model: Model, parameters: SamplingParameters) -> None:
+    Args:
+        model: the model.
+        parameters: how to choose.
+        observed: whether `survivors` are wanted.
+    """
+
+    def __init__(self, model: Model, parameters: SamplingParameters, *, observed: bool = False) -> None:
         self._parameters = parameters
         self._chain: Any = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         for link in _links(model, parameters):
             llama_cpp.llama_sampler_chain_add(self._chain, link)
         kept = _kept_first(parameters)
-        self._candidates = _Candidates(kept) if 0 < kept < model.n_vocab else None
+        kept = kept if 0 < kept < model.n_vocab else model.n_vocab
+        self._candidates = _Candidates(kept) if observed or kept < model.n_vocab else None
 
     def sample(self, context: Context, index: int) -> int:
         """Choose a token by the logits of a token of the last batch, and remember it for the penalties."""
@@ -118,6 +125,13 @@ class Sampler:
         token = self._candidates.choose(self._chain, context.logits(index))
         llama_cpp.llama_sampler_accept(self._chain, token)
         return token
+
+    @property
+    def survivors(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The tokens among which the last one was drawn, and their logits then, each of shape (n,)."""
+        if self._candidates is None:
+            raise AssertionError("only an observed sampler tells")
+        return self._candidates.left()
 
     def prime(self, prompt: Sequence[int]) -> None:
         """Let the penalties see the end of the prompt, as llama-server's do."""
@@ -142,6 +156,7 @@ class _Candidates:
     def __init__(self, count: int) -> None:
         self._table = np.zeros(count, _CANDIDATE)
         self._start = ctypes.cast(self._table.ctypes.data, ctypes.POINTER(llama_cpp.llama_token_data))
+        self._array: Any = None
 
     def choose(self, chain: Any, logits: npt.NDArray[np.float32]) -> int:
         """Return the token that the chain chooses, from logits of shape (n_vocab,)."""
@@ -149,10 +164,17 @@ class _Candidates:
         likeliest = np.argpartition(logits, len(logits) - count)[-count:]
         self._table["id"] = likeliest
         self._table["logit"] = logits[likeliest]
-        array = llama_cpp.llama_token_data_array(data=self._start, size=count, selected=-1, sorted=False)
+        self._array = array = llama_cpp.llama_token_data_array(data=self._start, size=count, selected=-1, sorted=False)
         llama_cpp.llama_sampler_apply(chain, ctypes.byref(array))
         # The chain sorts, and may have moved the beginning.
         return int(array.data[array.selected].id)
+
+    def left(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Return what the chain has left of them in the last choice, and their logits, each of shape (n,)."""
+        size = self._array.size * _CANDIDATE.itemsize
+        address = ctypes.cast(self._array.data, ctypes.c_void_p).value
+        left = np.frombuffer((ctypes.c_char * size).from_address(address), _CANDIDATE)
+        return left["id"].copy(), left["logit"].copy()
 
 
 def _kept_first(p: SamplingParameters) -> int:

@@ -68,7 +68,7 @@ def test_posts_are_guarded(keyed: Served) -> None:
 
 
 def test_pages_of_other_sites(keyed: Served, served: Served) -> None:
-    """Where a key guards the answers, scripts of any page may read them, also what is wrong; else none may."""
+    """Where a key guards the answers, scripts of any page may read them, also what is wrong; else no other site's."""
     origin = "https://chat.example"
     asked = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization"}
     before = keyed.request("OPTIONS", "/v1/chat/completions", None, Origin=origin, **asked)
@@ -87,6 +87,33 @@ def test_pages_of_other_sites(keyed: Served, served: Served) -> None:
         served.request("OPTIONS", "/v1/models", None, Origin=origin, **asked),
     ):
         assert not [name for name in answer.headers if name.startswith("Access-Control")]
+
+
+@pytest.mark.parametrize(
+    ("origin", "may"),
+    [
+        ("http://localhost", True),
+        ("https://localhost:8080", True),
+        ("http://127.0.0.1:3000", True),
+        ("http://[::1]:3000", True),
+        ("http://localhost.evil.example", False),
+        ("http://evil.example:80@localhost.example", False),
+        ("http://127.0.0.1.example", False),
+        ("file://localhost", False),
+        ("http://[", False),
+        ("null", False),
+    ],
+)
+def test_pages_of_this_machine(served: Served, origin: str, may: bool) -> None:
+    """Without a key scripts of pages that this machine serves itself may read answers, and those of no others."""
+    asked = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "content-type"}
+    for answer in (
+        served.get("/v1/models", Origin=origin),
+        served.request("OPTIONS", "/v1/chat/completions", None, Origin=origin, **asked),
+    ):
+        assert answer.status == 200
+        assert answer.headers.get("Access-Control-Allow-Origin") == (origin if may else None)
+        assert "Origin" in answer.headers["Vary"]
 
 
 WRONG_PLACES = [

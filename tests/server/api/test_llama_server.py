@@ -164,7 +164,6 @@ def test_what_clients_send(served: Served) -> None:
         ("/completion", {"prompt": "lamp " * 3000}, "prompt"),
         ("/completion", {"prompt": "a", "n_predict": -2}, "n_predict"),
         ("/completion", {"prompt": "a", "temperature": -1}, "temperature"),
-        ("/completion", {"prompt": "a", "n_probs": 1, "post_sampling_probs": True}, "post_sampling_probs"),
         ("/completion", {"prompt": "a", "logit_bias": [5]}, "logit_bias"),
         ("/completion", {"prompt": "a", "logit_bias": [[[5], 1]]}, "logit_bias"),
         ("/completion", {"prompt": "a", "logit_bias": [[" a", "b"]]}, "logit_bias"),

@@ -41,6 +41,45 @@ def test_routes_without_a_version(served: Served) -> None:
     assert response["object"] == "response"
 
 
+def test_a_last_message_of_the_assistants(served: Served) -> None:
+    """On llama-server's own routes it is gone on with, unless the request says what it is; with OpenAI it is over."""
+    begun = [*HELLO, {"role": "assistant", "content": "Good mor"}]
+    assert prompt_of(served, messages=begun).endswith("Good mor")
+    assert not prompt_of(served, messages=begun, add_generation_prompt=True).endswith("Good mor")
+    for path, goes_on in (("/chat/completions", True), ("/v1/chat/completions", False)):
+        answer = served.post(path, {"messages": begun, "max_tokens": 2, "verbose": True}).json
+        assert answer["__verbose"]["prompt"].endswith("Good mor") is goes_on
+    twice = served.post("/chat/completions", {"messages": [*begun, begun[-1]]})
+    assert twice.status == 400
+    assert "two messages" in twice.json["error"]["message"]
+    called = {"role": "assistant", "tool_calls": [{"function": {"name": "a", "arguments": "{}"}}]}
+    assert served.post("/chat/completions", {"messages": [*HELLO, called, begun[-1]], "max_tokens": 2}).status == 200
+
+
+@pytest.mark.parametrize("fields", [{"top_k": 3}, {"top_k": 0, "top_p": 0.5}, {"grammar": 'root ::= "yes" | "no"'}])
+def test_probabilities_after_the_samplers(served: Served, fields: dict[str, Any]) -> None:
+    """They are of what could be drawn and of nothing else, so that they sum up to one."""
+    body = {"n_predict": 4, "temperature": 0.7, "min_p": 0, "n_probs": 100, "post_sampling_probs": True, **fields}
+    told = completed(served, **body)["completion_probabilities"]
+    assert told
+    for token in told:
+        top = token["top_probs"]
+        assert [other["prob"] for other in top] == sorted((other["prob"] for other in top), reverse=True)
+        assert all(0 < other["prob"] <= 1 for other in top)
+        assert token["prob"] == pytest.approx(next(each["prob"] for each in top if each["id"] == token["id"]))
+        if fields.get("top_k"):
+            assert len(top) <= 3
+        if len(top) < 100:
+            assert sum(other["prob"] for other in top) == pytest.approx(1, abs=1e-3)
+    assert bytes(told[0]["bytes"]).decode() == told[0]["token"]
+    warm, hot = (
+        completed(served, **{**body, "temperature": value, "seed": 1})["completion_probabilities"][0]["top_probs"]
+        for value in (0.3, 3)
+    )
+    assert warm[0]["id"] == hot[0]["id"]
+    assert len(warm) == 1 or warm[0]["prob"] > hot[0]["prob"]
+
+
 def test_counting(served: Served) -> None:
     """The tokens of a prompt are counted before they cost anything, as they are then used."""
     used = served.post("/v1/chat/completions", CHAT).json["usage"]["prompt_tokens"]

@@ -72,6 +72,24 @@ def test_odd_schemas(served: Served, schema: Any) -> None:
         json.loads(choice["message"]["content"])
 
 
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        ({"properties": {"n": {"type": "integer"}}, "required": ["n"]}, dict),
+        ({"items": {"type": "integer"}, "maxItems": 2}, list),
+        ({"items": [{"type": "integer"}], "maxItems": 1}, list),
+        ({"prefixItems": [{"type": "integer"}], "items": False}, list),
+    ],
+)
+def test_schemas_that_forget_the_type(served: Served, schema: Any, kind: type) -> None:
+    """A schema that tells of members or of items alone is that of an object, or of a list."""
+    for fields in (json_schema(schema), {"json_schema": schema}):
+        choice = served.post(ROUTE, {**BODY, **fields, "max_tokens": 100}).json["choices"][0]
+        assert choice["message"]["content"][0] == ("{" if kind is dict else "[")
+        if choice["finish_reason"] == "stop":
+            assert isinstance(json.loads(choice["message"]["content"]), kind)
+
+
 IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [
     (json_schema(False), "no text"),
     (json_schema({"enum": []}), "Unsatisfiable"),

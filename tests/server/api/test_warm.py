@@ -50,6 +50,31 @@ def test_metrics(served: Served) -> None:
         assert after[name] - before[name] == cost
     assert after["llamacpp:n_decode_total"] > before["llamacpp:n_decode_total"]
     assert after["home_llm:model_loaded"] == 1
+    # The library reads this counter, whose name llama-server gave no ending, under a name with one.
+    assert after["llamacpp:n_tokens_max_total"] >= usage["total_tokens"]
+    lines = served.get("/metrics").body.decode().splitlines()
+    assert "# TYPE llamacpp:n_tokens_max counter" in lines
+    assert [line for line in lines if line.startswith("llamacpp:n_tokens_max ")]
+    assert 0 < after["llamacpp:n_busy_slots_per_decode"] <= 8
+    assert after["llamacpp:predicted_tokens_seconds"] > 0
+    # Nobody has asked for anything since the last look.
+    assert metrics(served)["llamacpp:predicted_tokens_seconds"] == 0
+
+
+def test_counters_only_grow(data_dir: Path) -> None:
+    """What was counted is still told without the model, and with the next one."""
+    with Served(data_dir) as served:
+        served.wait_until("ok")
+        served.post("/v1/completions", {"prompt": "one", "max_tokens": 3})
+        before = metrics(served)
+        assert before["llamacpp:tokens_predicted_total"] == 3
+        served.post("/v1/internal/model/unload")
+        assert metrics(served)["llamacpp:tokens_predicted_total"] == 3
+        served.post("/v1/internal/model/load", {"model_name": "smollm2-135m"})
+        served.post("/v1/completions", {"prompt": "one", "max_tokens": 2})
+        after = metrics(served)
+        assert after["llamacpp:tokens_predicted_total"] == 5
+        assert after["llamacpp:n_decode_total"] > before["llamacpp:n_decode_total"]
 
 
 def test_metrics_without_a_model(tmp_path: Path) -> None:

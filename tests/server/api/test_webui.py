@@ -58,3 +58,12 @@ def test_stop_generation(served: Served) -> None:
     assert served.post("/v1/internal/stop-generation").json == "OK"
     assert response.read().endswith(b"data: [DONE]\n\n")
     connection.close()
+
+
+def test_the_base_and_what_has_learned_are_two_models(data_dir: Path) -> None:
+    """Each is loaded by its own name, although both are one file."""
+    with Served(data_dir) as served:
+        served.wait_until("ok")
+        for name in ("home-135m", "SmolLM2-135M-Instruct"):
+            assert served.post("/v1/internal/model/load", {"model_name": name}).status == 200
+            assert served.wait_until("ok")["model"] == name

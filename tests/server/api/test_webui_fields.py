@@ -99,6 +99,16 @@ def test_the_models_own_template(served: Served, fields: dict[str, Any]) -> None
             ),
         ),
         (
+            "Command-R",
+            (
+                "<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>Be short.<|END_OF_TURN_TOKEN|>"
+                "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>Say hello.<|END_OF_TURN_TOKEN|>"
+                "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>Hello.<|END_OF_TURN_TOKEN|>"
+                "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>And bye?<|END_OF_TURN_TOKEN|>"
+                "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>"
+            ),
+        ),
+        (
             "Phi-3",
             (
                 "<|system|>\nBe short.<|end|>\n<|user|>\nSay hello.<|end|>\n<|assistant|>\nHello.<|end|>\n"
@@ -111,6 +121,18 @@ def test_named_templates(served: Served, name: str, expected: str) -> None:
     """Instruction templates that clients name are the families' own."""
     assert prompt(served, instruction_template=name) == expected
     assert prompt(served, instruction_template=name, mode="chat") == expected
+
+
+def test_messages_in_place_of_a_prompt(served: Served) -> None:
+    """A completion of messages is one of the prompt that they become; without either it is a 400."""
+    text = prompt(served)
+    body = {"max_tokens": 5, "temperature": 0, "echo": True}
+    spoken = served.post("/v1/completions", {**body, "messages": TALK}).json["choices"][0]["text"]
+    assert spoken.startswith(text)
+    assert spoken == served.post("/v1/completions", {**body, "prompt": text}).json["choices"][0]["text"]
+    wrongs: list[dict[str, Any]] = [{}, {"messages": []}, {"messages": [{"role": "nobody", "content": "hi"}]}]
+    for wrong in wrongs:
+        assert served.post("/v1/completions", wrong).status == 400
 
 
 def test_own_templates(served: Served) -> None:

@@ -10,6 +10,7 @@ import pytest
 from gguf_writer import F32, lora_adapter, write_gguf
 from home_llm.engine import (
     AdapterUse,
+    Chunk,
     Done,
     Engine,
     EngineClosedError,
@@ -46,7 +47,7 @@ def finish(generation: Generation) -> tuple[str, Done]:
         if isinstance(event, Done):
             return text, event
         assert not isinstance(event, Failed), event.error
-        text += event.text
+        text += event.text if isinstance(event, Chunk) else ""
     raise AssertionError
 
 

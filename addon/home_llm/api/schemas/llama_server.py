@@ -7,6 +7,8 @@ from home_llm.api.schemas.parts import (
     INTEGER,
     NATIVE_LOGPROBS,
     NUMBER,
+    PROGRESS,
+    SAMPLED_PROBABILITIES,
     TEXT,
     TIMINGS,
     either,
@@ -18,7 +20,7 @@ from home_llm.api.schemas.parts import (
 )
 
 _SAID: Final = {"index": INTEGER, "content": TEXT, "tokens": listed(INTEGER), "id_slot": INTEGER}
-_PROBABILITIES: Final = {"completion_probabilities": NATIVE_LOGPROBS}
+_PROBABILITIES: Final = {"completion_probabilities": either(NATIVE_LOGPROBS, SAMPLED_PROBABILITIES)}
 
 _END: Final = {
     **_SAID,
@@ -42,7 +44,11 @@ _CHOSEN: Final = record({}, {**_END, **_PROBABILITIES})
 
 COMPLETION: Final = either(_CHOSEN, listed(_CHOSEN))
 
-COMPLETION_CHUNK: Final = either(record({**_SAID, "stop": {"const": False}}, _PROBABILITIES), _WHOLE)
+_PIECE: Final = record(
+    {**_SAID, "stop": {"const": False}}, {**_PROBABILITIES, "timings": TIMINGS, "prompt_progress": PROGRESS}
+)
+
+COMPLETION_CHUNK: Final = either(_PIECE, _WHOLE)
 
 TOKENS: Final = record(
     {"tokens": listed(either(INTEGER, record({"id": INTEGER, "piece": either(TEXT, listed(INTEGER))})))}

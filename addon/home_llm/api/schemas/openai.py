@@ -9,6 +9,7 @@ from home_llm.api.schemas.parts import (
     MOMENT,
     NOTHING,
     NUMBER,
+    PROGRESS,
     TEXT,
     TIMINGS,
     USAGE,
@@ -78,7 +79,7 @@ CHAT_CHUNK: Final = record(
             )
         ),
     },
-    {"usage": USAGE, "timings": TIMINGS},
+    {"usage": USAGE, "timings": TIMINGS, "prompt_progress": PROGRESS},
 )
 
 _TABLES: Final = nullable(listed(table(NUMBER)))
@@ -104,7 +105,9 @@ _END: Final = word("stop", "length")
 
 COMPLETION: Final = record({**_completion(_END), "usage": USAGE, "timings": TIMINGS})
 
-COMPLETION_CHUNK: Final = record(_completion(nullable(_END)), {"usage": USAGE, "timings": TIMINGS})
+COMPLETION_CHUNK: Final = record(
+    _completion(nullable(_END)), {"usage": USAGE, "timings": TIMINGS, "prompt_progress": PROGRESS}
+)
 
 MODEL: Final = record(
     {"id": TEXT, "object": word("model"), "created": INTEGER, "owned_by": word("home-llm")},
@@ -170,7 +173,8 @@ RESPONSE: Final = record(
 )
 
 RESPONSE_EVENT: Final = record(
-    {"type": {"type": "string", "pattern": r"^response\."}, "sequence_number": INTEGER}, {"response": RESPONSE}
+    {"type": {"type": "string", "pattern": r"^response\."}, "sequence_number": INTEGER},
+    {"response": RESPONSE, "timings": TIMINGS, "prompt_progress": PROGRESS},
 )
 
 WARM: Final = record({"object": word("warm"), "model": TEXT, "usage": USAGE, "timings": TIMINGS})

@@ -68,9 +68,15 @@ TIMINGS: Final = record(
     }
 )
 
+PROGRESS: Final = record({"total": INTEGER, "cache": INTEGER, "processed": INTEGER, "time_ms": NUMBER})
+
 _TOKEN: Final = {"token": TEXT, "logprob": NUMBER, "bytes": listed(INTEGER)}
 
 LOGPROBS: Final = listed(record({**_TOKEN, "top_logprobs": listed(record(_TOKEN))}))
+
+_CHANCE: Final = {"id": INTEGER, "token": TEXT, "bytes": listed(INTEGER), "prob": NUMBER}
+
+SAMPLED_PROBABILITIES: Final = listed(record({**_CHANCE, "top_probs": listed(record(_CHANCE))}))
 
 NATIVE_LOGPROBS: Final = listed(
     record({"id": INTEGER, **_TOKEN, "top_logprobs": listed(record({"id": INTEGER, **_TOKEN}))})

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from home_llm.api.schemas.parts import INTEGER, NUMBER, TEXT, listed, record, table, word
+from home_llm.api.schemas.parts import FLAG, INTEGER, NUMBER, TEXT, either, listed, record, table, word
 
 OK: Final = word("OK")
 
@@ -23,3 +23,27 @@ LENGTH: Final = record({"length": INTEGER})
 PROMPT: Final = record({"prompt": TEXT})
 
 PROBABILITIES: Final = table(NUMBER)
+
+MODERATIONS: Final = record(
+    {
+        "id": TEXT,
+        "model": TEXT,
+        "results": listed(record({"flagged": FLAG, "categories": table(FLAG), "category_scores": table(NUMBER)})),
+    }
+)
+
+BILL: Final = record({"total_usage": NUMBER})
+
+RESULTS: Final = record({"results": listed(PLAIN)})
+
+_EXCHANGES: Final = listed(listed(TEXT))
+
+HISTORIES: Final = record(
+    {"results": listed(record({"history": record({"internal": _EXCHANGES, "visible": _EXCHANGES})}))}
+)
+
+COUNTS: Final = record({"results": listed(record({"tokens": INTEGER}))})
+
+SUCCESS: Final = record({"results": word("success")})
+
+RESULT: Final = record({"result": either(TEXT, listed(TEXT))})
