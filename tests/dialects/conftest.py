@@ -1,7 +1,11 @@
 """One real server for clients that nobody changed, and a table of what they could do with it.
 
 Every test is a check of one client, which the mark `client(name, version)` tells; the table has a row for each of them.
-Clients that want other packages than pytest's environment has, or another language, are programs: `run_program`.
+A check tells more than its name where it sets the property `told`. Clients that want other packages than pytest's
+environment has, or another language, are programs: `run_program`.
+
+CLIENTS_TABLE is a file that a run reads the rows of earlier runs from, in other environments, and adds its own to: the
+last run prints all of them.
 """
 
 import itertools
@@ -142,14 +146,27 @@ def run_program(command: Sequence[str | Path], server: Server, **environment: st
     return {line["check"]: line["error"] for line in lines}
 
 
-# For each client, by its name and version, whether each of its checks passed.
-ROWS = pytest.StashKey[dict[tuple[str, str], dict[str, bool]]]()
+Rows = dict[tuple[str, str], dict[str, bool]]
+"""For each client, by its name and version, whether each of its checks passed."""
+
+ROWS = pytest.StashKey[Rows]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tell pytest of the mark, and begin the table."""
     config.addinivalue_line("markers", "client(name, version): the client that a test is a check of")
     config.stash[ROWS] = {}
+
+
+def _with_earlier(rows: Rows) -> Rows:
+    """Return the rows of earlier runs and of this one, and keep them for the next."""
+    if not (name := os.environ.get("CLIENTS_TABLE")):
+        return rows
+    path = Path(name)
+    earlier = json.loads(path.read_text("utf-8") or "[]") if path.exists() else []
+    together = {(client, version): checks for client, version, checks in earlier} | rows
+    path.write_text(json.dumps([[*key, checks] for key, checks in together.items()]), "utf-8")
+    return together
 
 
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
@@ -173,7 +190,9 @@ def _check_name(item: pytest.Item) -> str:
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
     """Add a check to the table."""
     report: pytest.TestReport = yield
-    name, version, check = dict(report.user_properties)["check"]
+    properties = dict(report.user_properties)
+    name, version, check = properties["check"]
+    check = properties.get("told", check)
     if report.failed or report.when == "call":
         checks = item.config.stash[ROWS].setdefault((name, version), {})
         # A check with several cases passes when all of them do.
@@ -184,7 +203,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print the table: client, version, what passed, what failed."""
     terminalreporter.section("Clients and what they could do")
-    for line in table(config.stash[ROWS], terminalreporter._tw.fullwidth):
+    for line in table(_with_earlier(config.stash[ROWS]), terminalreporter._tw.fullwidth):
         terminalreporter.write_line(line)
 
 

@@ -6,16 +6,21 @@ they find the answer where they look for it, and nothing that they stumble over.
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from http_client import Answer
-from served import Served
+from server_process import ServerProcess
 
 KEY = {"Authorization": "Bearer api"}
 ADMIN = {"Authorization": "Bearer admin"}
+
+CLIENT = "home-llm's requests, replayed"
+UP_TO_03 = pytest.mark.client(CLIENT, "0.1 to 0.3")
+AT_04 = pytest.mark.client(CLIENT, "0.4")
+FROM_045 = pytest.mark.client(CLIENT, "0.4.5 and 0.4.6")
+
 NAME = "SmolLM2-135M-Instruct"
 SYSTEM = "You are 'Al', a helpful AI Assistant that controls the devices in a house.\nDevices:\nlight.hall 'Hall' = on"
 PLAIN = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "say hello"}]
@@ -31,11 +36,11 @@ SERVICE = {
 
 
 @pytest.fixture(scope="module", name="house")
-def house_fixture(data_dir: Path) -> Iterator[Served]:
+def house_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """Serve with both keys, as the app does."""
-    with Served(data_dir, api_key="api", admin_key="admin") as served:
-        served.wait_until("ok")
-        yield served
+    flags = ("--api-key", "api", "--admin-key", "admin", "--context-size", "2048", "--log-level", "warning")
+    with ServerProcess(tmp_path_factory.mktemp("house"), *flags) as server:
+        yield server
 
 
 def whole(answer: Answer) -> Any:
@@ -47,7 +52,7 @@ def whole(answer: Answer) -> Any:
 class Version01To03:
     """The agents of versions 0.1 to 0.3: requests one after the other, nothing streamed."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: ServerProcess) -> None:
         self.served = served
 
     def webui_setup(self, model: str) -> None:
@@ -98,13 +103,15 @@ class Version01To03:
 class Version04:
     """The clients of version 0.4: streams, read line by line."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: ServerProcess) -> None:
         self.served = served
 
-    def openai_stream(self, body: dict[str, Any]) -> tuple[str, list[dict[str, Any]], str | None]:
+    def openai_stream(
+        self, body: dict[str, Any], path: str = "v1", *, nested: bool = False
+    ) -> tuple[str, list[dict[str, Any]], str | None]:
         """Return text, calls and the last finish reason, read as it does: every line that is not empty is JSON."""
         answer = self.served.post(
-            "/v1/chat/completions", {"model": NAME, "stream": True, "max_tokens": 512, **body}, **KEY
+            f"/{path}/chat/completions", {"model": NAME, "stream": True, "max_tokens": 512, **body}, **KEY
         )
         assert answer.status == 200, answer.body
         text, calls, reason = "", [], None
@@ -122,9 +129,10 @@ class Version04:
             choice = chunk["choices"][0]
             text += choice["delta"].get("content") or ""
             for call in choice["delta"].get("tool_calls") or []:
-                # Versions 0.4.0 to 0.4.4 take each delta for a whole call.
+                # Versions 0.4.0 to 0.4.4 take each delta for a whole call; the later ones look for it one level deeper.
                 assert call["id"]
-                calls.append({"name": call["function"]["name"], "args": json.loads(call["function"]["arguments"])})
+                function = call["function"]["function"] if nested else call["function"]
+                calls.append({"name": function["name"], "args": json.loads(function["arguments"])})
             reason = choice["finish_reason"]
         return text, calls, reason
 
@@ -145,8 +153,9 @@ class Version04:
         return text, calls
 
 
+@UP_TO_03
 @pytest.mark.parametrize("model", [NAME, "smollm2-135m"])
-def test_01_webui_setup(house: Served, model: str) -> None:
+def test_webui_setup(house: ServerProcess, model: str) -> None:
     """0.1 to 0.3 find the model in text-generation-webui's list, and one that runs is left running."""
     if model != NAME:
         # Another name of the same model: those versions load what they do not see running.
@@ -155,6 +164,7 @@ def test_01_webui_setup(house: Served, model: str) -> None:
     Version01To03(house).webui_setup(model)
 
 
+@UP_TO_03
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -166,12 +176,13 @@ def test_01_webui_setup(house: Served, model: str) -> None:
         ("/v1/completions", {"prompt": PROMPT, "preset": "my preset"}),
     ],
 )
-def test_01_webui_texts(house: Served, path: str, body: dict[str, Any]) -> None:
+def test_webui_texts(house: ServerProcess, path: str, body: dict[str, Any]) -> None:
     """0.1 to 0.3 with text-generation-webui: the text is found in chats and in completions, in every mode."""
     options = {"truncation_length": 2048, "top_k": 40, "min_p": 0.0, "typical_p": 1.0}
     assert Version01To03(house).webui_text(path, {**body, **options})
 
 
+@UP_TO_03
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -181,14 +192,15 @@ def test_01_webui_texts(house: Served, path: str, body: dict[str, Any]) -> None:
         ("/v1/completions", {"prompt": PROMPT, "top_k": 40, "grammar": 'root ::= "yes" | "no"'}),
     ],
 )
-def test_01_openai_texts(house: Served, path: str, body: dict[str, Any]) -> None:
+def test_openai_texts(house: ServerProcess, path: str, body: dict[str, Any]) -> None:
     """0.1 to 0.3 with other servers of OpenAI's kind, LocalAI among them, and with llama-cpp-python's."""
     text = Version01To03(house).openai_text(path, body)
     assert text in {"yes", "no"} if "grammar" in body else text
 
 
+@UP_TO_03
 @pytest.mark.parametrize("model", [NAME, f"{NAME}:latest"])
-def test_02_ollama(house: Served, model: str) -> None:
+def test_ollama_texts(house: ServerProcess, model: str) -> None:
     """0.2 and 0.3 with Ollama: the model is found with and without a tag, and answers chats and raw prompts."""
     client = Version01To03(house)
     client.ollama_setup(model)
@@ -198,7 +210,8 @@ def test_02_ollama(house: Served, model: str) -> None:
     assert bound.lstrip().startswith("{")
 
 
-def test_04_setup(house: Served) -> None:
+@AT_04
+def test_setup(house: ServerProcess) -> None:
     """0.4 lists the models, and with the admin key alone asks what is loaded and loads what is not."""
     models = [entry["id"] for entry in whole(house.get("/v1/models", **KEY))["data"]]
     assert len(models) == 1
@@ -223,8 +236,9 @@ CONVERSATION = [
 ]
 
 
+@AT_04
 @pytest.mark.parametrize("mode", ["chat", "chat-instruct", "instruct"])
-def test_04_webui(house: Served, mode: str) -> None:
+def test_webui(house: ServerProcess, mode: str) -> None:
     """0.4 with text-generation-webui: its mode is chat, and tools and a system prompt come with it."""
     extra = {"mode": mode, "truncation_length": 8192, "top_k": 40, "min_p": 0.0, "typical_p": 1.0}
     body = {"messages": CONVERSATION, "tools": [SERVICE], "temperature": 0.1, "top_p": 1, "max_tokens": 24, **extra}
@@ -233,7 +247,8 @@ def test_04_webui(house: Served, mode: str) -> None:
     assert reason in {"stop", "length", "tool_calls"}
 
 
-def test_04_object_results(house: Served) -> None:
+@AT_04
+def test_object_results(house: ServerProcess) -> None:
     """0.4 may send a tool's result as an object with name and response."""
     result = {
         "role": "tool",
@@ -245,7 +260,8 @@ def test_04_object_results(house: Served) -> None:
     assert text or calls
 
 
-def test_04_calls(house: Served) -> None:
+@AT_04
+def test_calls(house: ServerProcess) -> None:
     """0.4.0 to 0.4.4 read a call out of each delta: it is there as a whole."""
     body = {"messages": CONVERSATION[:2], "tools": [SERVICE], "tool_choice": "required", "max_tokens": 60}
     _, calls, reason = Version04(house).openai_stream({**body, "parallel_tool_calls": False, "temperature": 0})
@@ -253,7 +269,26 @@ def test_04_calls(house: Served) -> None:
     assert reason == "tool_calls"
 
 
-def test_04_llama_server(house: Served) -> None:
+@FROM_045
+def test_calls_under_a_path_of_their_own(house: ServerProcess) -> None:
+    """0.4.5 and 0.4.6 find no call where OpenAI has it, and find it with home-llm/v1 as their path."""
+    models = whole(house.get("/home-llm/v1/models", **KEY))["data"]
+    assert [entry["id"] for entry in models] == [NAME]
+    assert whole(house.get("/home-llm/v1/internal/model/info", **ADMIN))["model_name"] == NAME
+    body = {"messages": CONVERSATION[:2], "tools": [SERVICE], "tool_choice": "required", "max_tokens": 60}
+    body |= {"parallel_tool_calls": False, "temperature": 0}
+    _, calls, reason = Version04(house).openai_stream(body, "home-llm/v1", nested=True)
+    assert [call["name"] for call in calls] == ["HassTurnOn"]
+    assert reason == "tool_calls"
+    # Everybody else finds it there as well, and nobody's strict schema meets it elsewhere.
+    assert Version04(house).openai_stream(body, "home-llm/v1")[1] == calls
+    (call,) = whole(house.post("/v1/chat/completions", body, **KEY))["choices"][0]["message"]["tool_calls"]
+    assert set(call["function"]) == {"name", "arguments"}
+    assert house.get("/home-llm/v1/models").status == 401
+
+
+@AT_04
+def test_llama_server(house: ServerProcess) -> None:
     """0.4 with llama-server sends its GBNF grammar together with tools, and gets an answer."""
     grammar = 'root ::= "{" [a-z]* "}"'
     text, calls, _ = Version04(house).openai_stream(
@@ -262,7 +297,8 @@ def test_04_llama_server(house: Served) -> None:
     assert text or calls
 
 
-def test_04_tasks(house: Served) -> None:
+@AT_04
+def test_tasks(house: ServerProcess) -> None:
     """0.4's AI tasks ask for a schema, of OpenAI's servers and of Ollama's."""
     schema = {"type": "object", "properties": {"count": {"type": "integer"}}, "required": ["count"]}
     wanted = {"type": "json_schema", "json_schema": {"name": "ha_task", "schema": schema, "strict": True}}
@@ -272,7 +308,8 @@ def test_04_tasks(house: Served) -> None:
     assert text.startswith('{"count": ')
 
 
-def test_04_ollama(house: Served) -> None:
+@AT_04
+def test_ollama(house: ServerProcess) -> None:
     """0.4 with Ollama: arguments are objects, there are no ids, and think, format and keep_alive are always sent."""
     models = [entry["model"] for entry in whole(house.get("/api/tags", **KEY))["models"]]
     assert f"{NAME}:latest" in models
@@ -308,7 +345,8 @@ def test_04_ollama(house: Served) -> None:
     assert text or calls
 
 
-def test_04_anthropic(house: Served) -> None:
+@AT_04
+def test_anthropic(house: ServerProcess) -> None:
     """0.4 with Anthropic's SDK: both headers hold the bare key, and calls are put together from the events."""
     headers = {"Authorization": "api", "x_api_key": "api", "anthropic_version": "2023-06-01"}
     models = whole(house.get("/v1/models", **headers))
@@ -342,7 +380,8 @@ def test_04_anthropic(house: Served) -> None:
     assert [name for name, _ in calls] == ["HassTurnOn"]
 
 
-def test_04_responses(house: Served) -> None:
+@AT_04
+def test_responses(house: ServerProcess) -> None:
     """0.4 with OpenAI's responses: the message comes first, and its text is the first part."""
     # It sends no limit; this one keeps the test short.
     body = {"model": NAME, "input": "say hello", "max_output_tokens": 8}
@@ -352,10 +391,3 @@ def test_04_responses(house: Served) -> None:
     assert value["status"] in {"completed", "incomplete"}
     assert value["output"][0]["type"] == "message"
     assert value["output"][0]["content"][0]["type"] in {"output_text", "refusal"}
-
-
-def test_the_base_and_what_has_learned_are_two_models(house: Served) -> None:
-    """Each is loaded by its own name, although both are one file."""
-    for name in ("home-135m", NAME):
-        whole(house.post("/v1/internal/model/load", {"model_name": name}, **ADMIN))
-        assert house.wait_until("ok")["model"] == name

@@ -30,7 +30,7 @@ from server_process import ServerProcess
 EXAMPLES = int(os.environ.get("HOME_LLM_FUZZ_EXAMPLES", "25"))
 SEED = int(os.environ.get("HOME_LLM_FUZZ_SEED", "1"))
 # What changes the model for all that comes after.
-LEFT_OUT = "/v1/internal/model/(load|unload)"
+LEFT_OUT = "^/v1/internal/model/(load|unload)$|^/api/v1/model$"
 # Their bodies are those of other routes, where the many fields are gone through already.
 LIKE_OTHERS = [
     *("/v1/internal/warm", "/v1/internal/chat-prompt", "/apply-template", "/completions", "/infill", "/embedding"),
