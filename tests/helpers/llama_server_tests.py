@@ -144,7 +144,7 @@ def _nursery(folder: Path) -> Iterator[None]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [_PYTHON, FOLDER / "nursery.py", folder / "nursery", folder],
-            env=_python_environment() | {"SCRATCH": str(folder)},
+            env=_python_environment() | {"SCRATCH": str(folder), "SUBSTITUTE": str(folder / "substitute.gguf")},
             stdout=output,
             stderr=output,
         )

@@ -1,15 +1,18 @@
 """llama-server's flags as Home LLM's settings, and as fields of the requests where Home LLM has no setting for them."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from home_llm.api.webui_templates import instruction_template
 from home_llm.settings import Settings
 
 # How it computes, not what it answers; and formats of the prompt, which are always Jinja here.
 _WITHOUT_EFFECT = (
+    "--backend_sampling",
     "--cont-batching",
     "--embedding",
     "--jinja",
@@ -34,9 +37,14 @@ _VALUE_WITHOUT_EFFECT = (
     "--ubatch-size",
     "-fa",
 )
+# What a server may not have for the same to be asked of it: built-in tools, of which Home LLM has none, and pages of
+# this machine alone, which are the only ones where there is no key.
+_NOT_NEEDED = ("--cors-origins", "--tools")
 
 # llama.cpp's own formats by their names, as the chat templates of models; ChatML is what models without one get.
 _NAMED = {"chatml": None, "llama3": "meta-llama-Llama-3.1-8B-Instruct.jinja"}
+_NAMED_BY_WEBUI = ("command-r",)
+_KNOWN = (*_NAMED, *_NAMED_BY_WEBUI)
 _TEMPLATES = Path("../../../models/templates")
 
 _LEAST_CONTEXT = 256
@@ -100,11 +108,12 @@ def read_flags(arguments: Sequence[str]) -> Launch:
     parser = argparse.ArgumentParser(prog="llama-server", allow_abbrev=False, add_help=False)
     for name in _WITHOUT_EFFECT:
         parser.add_argument(name, action="store_true")
-    for name in _VALUE_WITHOUT_EFFECT:
+    for name in (*_VALUE_WITHOUT_EFFECT, *_NOT_NEEDED):
         parser.add_argument(name)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--model", type=Path, required=True)
+    # A router has no model of its own. Home LLM always has one.
+    parser.add_argument("--model", type=Path, default=os.environ.get("SUBSTITUTE"))
     parser.add_argument("--alias")
     parser.add_argument("--chat-template")
     parser.add_argument("--chat-template-file", type=Path)
@@ -127,7 +136,7 @@ def read_flags(arguments: Sequence[str]) -> Launch:
     # What a slot has room for is what a request has room for here.
     context = flags.ctx_size if flags.kv_unified else flags.ctx_size // flags.parallel
     template = flags.chat_template
-    if template is not None and "{" not in template and " " not in template and template not in _NAMED:
+    if template is not None and "{" not in template and " " not in template and template not in _KNOWN:
         parser.error(f"Home LLM has no template named {template}")
     return Launch(
         settings={
@@ -161,4 +170,6 @@ def _template(given: str | None, file: Path | None) -> str | None:
     if given in _NAMED:
         name = _NAMED[given]
         return None if name is None else (_TEMPLATES / name).read_text("utf-8")
+    if given in _NAMED_BY_WEBUI:
+        return instruction_template(given)
     return given if file is None else file.read_text("utf-8")
