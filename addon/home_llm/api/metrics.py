@@ -44,7 +44,7 @@ class _Ledger:
             if self._current is None:
                 return None, (0.0, 0.0)
             sums, before = self._past.plus(self._current), self._seen
-            if current is None:
+            if self._runtime.present() is None:
                 sums.running = sums.waiting = 0
             self._seen = sums
         return sums, (
@@ -62,7 +62,7 @@ class _EngineCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics; only whether a model is loaded until one has been."""
-        loaded = int(self._runtime.totals() is not None)
+        loaded = int(self._runtime.present() is not None)
         yield GaugeMetricFamily("home_llm:model_loaded", "1 when a model can answer.", value=loaded)
         totals, (reading, speaking) = self._ledger.read()
         if totals is None:

@@ -306,6 +306,8 @@ class Engine:
             self._running.remove(sequence)
         else:
             self._waiting.remove(sequence)
+        # Where it was the last one, nothing else is done before somebody looks.
+        self.totals.running, self.totals.waiting = len(self._running), len(self._waiting)
         if sequence.cached is not None:
             self._cache.release(sequence.cached, pinned=sequence.request.pinned)
             sequence.cached = None
