@@ -2,12 +2,14 @@
 
 import json
 import re
+import socket
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -15,7 +17,8 @@ import pytest
 from waitress import wasyncore
 from waitress.server import create_server
 
-from home_llm.panel import INGRESS_ADDRESSES, create_panel
+from home_llm.panel import INGRESS_ADDRESSES, SUPERVISOR_ADDRESSES, create_panel
+from server_process import ServerProcess
 
 READY: dict[str, object] = {
     "status": "ok",
@@ -159,8 +162,22 @@ def test_other_addresses_are_refused(path: str) -> None:
 
 
 def test_only_the_supervisor_and_this_machine_are_admitted() -> None:
-    """The addresses let in by default are the Supervisor's and the loopback."""
+    """The addresses let in by default are the Supervisor's and the loopback; under the Supervisor it is alone."""
     assert frozenset({"172.30.32.2", "127.0.0.1"}) == INGRESS_ADDRESSES
+    assert frozenset({"172.30.32.2"}) == SUPERVISOR_ADDRESSES
+
+
+@pytest.mark.parametrize(("token", "status"), [("", 200), ("supervisor-token", 403)])
+def test_the_loopback_under_the_supervisor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str, status: int
+) -> None:
+    """The server's page answers to this machine only where no Supervisor stands before it."""
+    monkeypatch.setenv("SUPERVISOR_TOKEN", token)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with ServerProcess(tmp_path, "--ingress-port", str(port)):
+        assert get(f"http://127.0.0.1:{port}/")[0] == status
 
 
 def test_every_address_in_the_page_is_relative_and_there() -> None:

@@ -1,6 +1,7 @@
 """Serve the model over HTTP."""
 
 import logging
+import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -10,7 +11,7 @@ from home_llm import __version__
 from home_llm.api import create_app
 from home_llm.api.server import HttpServer, PortError
 from home_llm.cli.logs import set_up_logging
-from home_llm.panel import create_panel
+from home_llm.panel import INGRESS_ADDRESSES, SUPERVISOR_ADDRESSES, create_panel
 from home_llm.runtime import Runtime, Watchdog
 from home_llm.settings import Settings, SettingsError, load
 from home_llm.supervisor import ensure_api_key
@@ -33,11 +34,12 @@ def run(arguments: Namespace) -> int:
     app = create_app(runtime, api_key=api_key, admin_key=settings.admin_key, places=_PLACES)
     try:
         server = HttpServer(app, settings.host, settings.port, places=_PLACES)
-        panel = (
-            HttpServer(create_panel(runtime.health, log=recent.lines), settings.host, settings.ingress_port, places=0)
-            if settings.ingress_port
-            else None
-        )
+        panel = None
+        if settings.ingress_port:
+            # Under the Supervisor nobody else may open the page, not even from within the container.
+            allowed = SUPERVISOR_ADDRESSES if os.environ.get("SUPERVISOR_TOKEN") else INGRESS_ADDRESSES
+            page = create_panel(runtime.health, log=recent.lines, allowed=allowed)
+            panel = HttpServer(page, settings.host, settings.ingress_port, places=0)
     except PortError as error:
         print(f"home-llm: {error}", file=sys.stderr)
         return 2

@@ -1,5 +1,5 @@
 """The web page behind ingress."""
 
-from .page import INGRESS_ADDRESSES, create_panel
+from .page import INGRESS_ADDRESSES, SUPERVISOR_ADDRESSES, create_panel
 
-__all__ = ["INGRESS_ADDRESSES", "create_panel"]
+__all__ = ["INGRESS_ADDRESSES", "SUPERVISOR_ADDRESSES", "create_panel"]

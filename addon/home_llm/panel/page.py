@@ -5,8 +5,11 @@ from typing import Any
 
 from flask import Flask, Response, abort, jsonify, render_template, request
 
-INGRESS_ADDRESSES = frozenset({"172.30.32.2", "127.0.0.1"})
-"""Who may open the page: the Supervisor, which has checked the user, and this machine itself."""
+SUPERVISOR_ADDRESSES = frozenset({"172.30.32.2"})
+"""Who may open the page in Home Assistant: the Supervisor, which has checked the user."""
+
+INGRESS_ADDRESSES = SUPERVISOR_ADDRESSES | {"127.0.0.1"}
+"""Who may open it where there is no Supervisor: this machine itself too."""
 
 SETUP_LINK = "https://my.home-assistant.io/redirect/config_flow_start/?domain=home_llm"
 
