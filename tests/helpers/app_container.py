@@ -1,7 +1,10 @@
 """The app's image as a running container, on a network like the Supervisor's: podman and runc, nothing simulated."""
 
+import http.client
 import json
 import os
+import platform
+import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -11,7 +14,8 @@ from typing import Any, Self
 
 from http_client import Client
 
-IMAGE = os.environ.get("HOME_LLM_IMAGE", "localhost/home-llm:amd64")
+_ARCHITECTURE = "aarch64" if platform.machine() in ("aarch64", "arm64") else "amd64"
+IMAGE = os.environ.get("HOME_LLM_IMAGE", f"localhost/home-llm:{_ARCHITECTURE}")
 HOSTNAME = "local-home-llm"
 NETWORK = "home-llm-tests"
 # The addresses of Home Assistant's own container network.
@@ -21,7 +25,7 @@ SUPERVISOR = "172.30.32.2"
 
 _PODMAN = ("podman", "--log-level", "error")
 # Podman repeats health checks by systemd, which need not be there.
-_RUN = ("--runtime", "runc", "--no-healthcheck", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
+RUN = ("--runtime", "runc", "--no-healthcheck", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096")
 
 
 def podman(*arguments: str | Path, check: bool = True, timeout: float = 180) -> str:
@@ -44,7 +48,7 @@ def podman(*arguments: str | Path, check: bool = True, timeout: float = 180) -> 
 
 def run_once(*arguments: str, flags: tuple[str, ...] = ()) -> str:
     """Run a shell in a container of the image, without its init, and return what it prints."""
-    return podman("run", *_RUN, "--rm", "--network", "none", "--entrypoint", "sh", *flags, IMAGE, *arguments)
+    return podman("run", *RUN, "--rm", "--network", "none", "--entrypoint", "sh", *flags, IMAGE, *arguments)
 
 
 class Network:
@@ -55,7 +59,7 @@ class Network:
         self._remove()
         podman("network", "create", "--subnet", SUBNET, "--gateway", HOST, "--disable-dns", NETWORK)
         podman(
-            *("run", *_RUN, "--detach", "--name", f"{NETWORK}-holder", "--network", NETWORK),
+            *("run", *RUN, "--detach", "--name", f"{NETWORK}-holder", "--network", NETWORK),
             *("--entrypoint", "sleep", IMAGE, "infinity"),
         )
         bridge = json.loads(podman("network", "inspect", NETWORK))[0]["network_interface"]
@@ -82,6 +86,10 @@ class AppContainer(Client):
         options: the app's options.
         environment: variables beside the token.
         flags: further flags of `podman run`; a `--volume` for /data takes the place of the folder's.
+        image: another image than the app's own.
+
+    Attributes:
+        patience: seconds that a request waits for its answer.
     """
 
     def __init__(
@@ -90,8 +98,11 @@ class AppContainer(Client):
         *flags: str,
         options: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
+        image: str = IMAGE,
     ) -> None:
         super().__init__(5000, "")
+        self._image = image
+        self.patience = 60.0
         self.data = data
         self.name = f"home-llm-{data.parent.name}-{data.name}".replace("[", "-").replace("]", "")
         self._flags = flags
@@ -119,21 +130,42 @@ class AppContainer(Client):
         """Start a new container on the same data."""
         self.remove()
         environment = {"TZ": "UTC", "SUPERVISOR_TOKEN": "supervisor-token", **self._environment}
-        flags: list[str | Path] = [*_RUN, "--detach", "--name", self.name, "--hostname", HOSTNAME, "--network", NETWORK]
+        flags: list[str | Path] = [*RUN, "--detach", "--name", self.name, "--hostname", HOSTNAME, "--network", NETWORK]
         flags += ["--add-host", f"supervisor:{SUPERVISOR}"]
         for name, value in environment.items():
             flags += ["--env", f"{name}={value}"]
         if not any(":/data" in flag for flag in self._flags):
             flags += ["--volume", f"{self.data}:/data"]
         self.started = time.monotonic()
-        podman("run", *flags, *self._flags, IMAGE)
+        podman("run", *flags, *self._flags, self._image)
         networks = self.inspect("{{json .NetworkSettings.Networks}}")
         self.host = next(iter(networks.values()))["IPAddress"]
         self.url = f"http://{self.host}:{self.port}"
 
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection."""
+        return http.client.HTTPConnection(self.host, self.port, timeout=self.patience)
+
     def inspect(self, template: str) -> Any:
         """Return what podman knows of the container."""
         return json.loads(podman("inspect", "--type", "container", "--format", template, self.name))
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that all of it has used, what has ended there too."""
+        stats = self.execute("sh", "-c", "cat /proc/[0-9]*/stat || true")
+        fields = (line.rpartition(") ")[2].split() for line in stats.splitlines() if ") " in line)
+        return sum(int(ticks) for line in fields for ticks in line[11:15]) / 100
+
+    def private_bytes(self) -> int:
+        """Return the memory of all of it without the pages of the weights' file."""
+        rollup = self.execute("sh", "-c", "cat /proc/[0-9]*/smaps || true")
+        total, counted = 0, True
+        for line in rollup.splitlines():
+            if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+                counted = not line.endswith(".gguf")
+            elif counted and line.startswith("Pss:"):
+                total += int(line.split()[1]) * 1024
+        return total
 
     def logs(self) -> str:
         """Return what it has printed."""
@@ -180,13 +212,13 @@ class AppContainer(Client):
             return {"status": "not listening", "message": ""}
         return answer
 
-    def wait_for(self, *states: str, timeout: float = 150) -> float:
+    def wait_for(self, *states: str, timeout: float = 150, pause: float = 0.05) -> float:
         """Wait until its health is one of the states; return the seconds since it was started."""
         end = time.monotonic() + timeout
         while (health := self.health())["status"] not in states:
             assert time.monotonic() < end, health
             assert self.running(), f"it ended with {self.inspect('{{json .State.ExitCode}}')}"
-            time.sleep(0.05)
+            time.sleep(pause)
         return time.monotonic() - self.started
 
     def wait_for_log(self, text: str, timeout: float = 150) -> None:

@@ -80,6 +80,22 @@ def test_power_cut_while_models_are_switched(start: Start, files: LocalHub, seco
 
 
 def test_power_cut_while_the_cache_is_written(start: Start) -> None:
+    """A prefix whose file has only begun is read again after the power cut, with the same answer."""
+    app = start()
+    app.wait_for("ok")
+    question = "Tell me about the kitchen light. " * 40
+    before = app.chat(question)["choices"][0]["message"]["content"]
+    folder = app.data / "cache" / "prefixes"
+    # The file is written two seconds after the answer, under another name than it ends with.
+    wait_until(lambda: any(folder.rglob("*.part")) or any(folder.rglob("*.kv")), 30)
+    app.cut_power()
+    app.start()
+    app.wait_for("ok")
+    assert app.chat(question)["choices"][0]["message"]["content"] == before
+    assert not error_lines(app)
+
+
+def test_damaged_cache(start: Start) -> None:
     """Half a file of saved prefixes is not believed: the next start answers as the one before."""
     app = start()
     app.wait_for("ok")
@@ -114,6 +130,22 @@ def test_disk_too_small_for_the_model(start: Start, files: LocalHub, tmp_path: P
     with small_disk(tmp_path / "data", 40):
         files.announce_size(REPOSITORY, FILE, 900_000_000)
         app = start(options=MODEL, environment=from_hub(files))
+        app.wait_for("error")
+        assert "disk is too full" in app.health()["message"]
+        assert app.chat("hello")["choices"]
+        assert len(error_lines(app)) == 1
+        app.remove()
+
+
+def test_disk_that_fills_during_a_download(start: Start, files: LocalHub, tmp_path: Path, tiny_model: bytes) -> None:
+    """When others fill the disk meanwhile the download ends with one line, and the embedded model goes on answering."""
+    with small_disk(tmp_path / "data", 100) as folder:
+        files.add_repository(REPOSITORY, {FILE: tiny_model * 12})
+        files.slow_down(2_000_000)
+        app = start(options=MODEL, environment=from_hub(files))
+        part = app.data / "models" / ".partial"
+        wait_until(lambda: any(file.stat().st_size > 200_000 for file in part.rglob("*.part")), 150)
+        subprocess.run(["dd", "if=/dev/zero", f"of={folder}/filler", "bs=64k"], check=False, capture_output=True)
         app.wait_for("error")
         assert "disk is too full" in app.health()["message"]
         assert app.chat("hello")["choices"]

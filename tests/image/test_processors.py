@@ -1,5 +1,6 @@
 """One image for every processor, and for machines that help each other."""
 
+import platform
 import re
 import socket
 import time
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app_container import IMAGE, NETWORK, AppContainer, podman, run_once
+from app_container import IMAGE, NETWORK, RUN, AppContainer, podman, run_once
+from compose_services import compose_arguments
+from http_client import Client
 from waiting import wait_until
 
 Start = Callable[..., AppContainer]
@@ -17,6 +20,17 @@ Start = Callable[..., AppContainer]
 pytestmark = pytest.mark.timeout(900)
 
 BACKENDS = "/opt/home-llm/lib/python3.13/site-packages/bin"
+QUICK = IMAGE.endswith("-quick")
+# Of llama.cpp's builds, the oldest first.
+VARIANTS = {
+    ("x86_64", False): (
+        *("x64", "sse42", "sandybridge", "haswell", "skylakex", "icelake"),
+        *("alderlake", "sapphirerapids", "zen4"),
+    ),
+    ("x86_64", True): ("x64", "haswell"),
+    ("aarch64", False): ("armv8.0_1", "armv8.2_1", "armv8.2_2", "armv8.6_1", "armv9.2_1"),
+    ("aarch64", True): ("armv8.0_1", "armv8.2_2"),
+}[platform.machine(), QUICK]
 QUESTION = "What is the capital of France?"
 
 
@@ -38,39 +52,33 @@ def only(variants: Path, folder: Path, variant: str) -> str:
 
 def chosen(app: AppContainer) -> str:
     """Return the CPU variant that the log names."""
-    (variant,) = re.findall(r"llama\.cpp computes with its build for (\w+)", app.logs())
+    (variant,) = re.findall(r"llama\.cpp computes with its build for (\S+)", app.logs())
     return str(variant)
 
 
 def test_every_variant_is_there(variants: Path) -> None:
-    """From an x86-64 without anything to the newest, and the RPC back-end."""
+    """From the oldest kind of processor to the newest, and the RPC back-end; two of them in a quick image."""
     names = {path.name for path in variants.iterdir()}
-    wanted = ("x64", "sse42", "sandybridge", "haswell", "skylakex", "icelake", "alderlake", "sapphirerapids", "zen4")
-    assert names >= {f"libggml-cpu-{name}.so" for name in wanted} | {"libggml-rpc.so"}
+    assert names >= {f"libggml-cpu-{name}.so" for name in VARIANTS} | {"libggml-rpc.so"}
 
 
 def test_oldest_and_newest_answer_alike(start: Start, variants: Path, tmp_path: Path) -> None:
-    """The variant without AVX gives the same answer as the best one for this machine, and each says which it is."""
+    """The oldest variant, on x86-64 the one without AVX, answers as the best one, and each says which it is."""
     app = start()
     app.wait_for("ok")
     best, answer = chosen(app), app.chat(QUESTION)["choices"][0]["message"]["content"]
     app.remove()
-    old = start(only(variants, tmp_path / "old", "x64"))
+    old = start(only(variants, tmp_path / "old", VARIANTS[0]))
     old.wait_for("ok")
-    assert chosen(old) == "x64" != best
+    assert chosen(old) == VARIANTS[0] != best
     assert old.chat(QUESTION)["choices"][0]["message"]["content"] == answer
 
 
 @pytest.fixture(name="worker")
 def worker_fixture(tmp_path: Path) -> Iterator[str]:
-    """Run a worker from the same image on the same network, as compose.yaml does, and give its address."""
+    """Run the worker of compose.yaml on the same network, and give its name."""
     name = f"home-llm-worker-{tmp_path.name}".replace("[", "-").replace("]", "")
-    podman(
-        *("run", "--runtime", "runc", "--no-healthcheck", "--detach", "--name", name, "--network", NETWORK),
-        *("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096", "--user", "850:850", "--read-only"),
-        *("--volume", "/data", "--entrypoint", "/opt/home-llm/bin/home-llm"),
-        *(IMAGE, "rpc-worker", "--host", "0.0.0.0", "--data-dir", "/data"),
-    )
+    podman("run", *RUN, "--detach", "--name", name, "--network", NETWORK, *compose_arguments("worker", IMAGE))
     try:
         wait_until(lambda: listens(address(name)), 150)
         yield name
@@ -115,6 +123,26 @@ def test_a_neighbour_that_is_away(start: Start, worker: str) -> None:
     app = start(options={"rpc_servers": where})
     app.wait_for("error")
     assert f"The RPC worker {where} does not answer" in app.health()["message"]
+
+
+def test_server_of_compose(tmp_path: Path) -> None:
+    """The server of compose.yaml answers to the key from `.env`, without root's rights and on a read-only root."""
+    name = f"home-llm-compose-{tmp_path.name}".replace("[", "-").replace("]", "")
+    arguments = compose_arguments("server", IMAGE, {"HOME_LLM_API_KEY": "from-the-env-file"})
+    podman("run", *RUN, "--detach", "--name", name, "--network", NETWORK, *arguments)
+    try:
+        host = address(name).partition(":")[0]
+        wait_until(lambda: listens(f"{host}:5000"), 150)
+        client = Client(5000, host)
+        wait_until(lambda: client.get("/health").json["status"] == "ok", 150)
+        body = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
+        assert client.post("/v1/chat/completions", body).status == 401
+        answer = client.post("/v1/chat/completions", body, Authorization="Bearer from-the-env-file")
+        assert answer.json["choices"]
+        podman("stop", "--time", "10", name)
+        assert podman("inspect", "--format", "{{.State.ExitCode}}", name) == "0"
+    finally:
+        podman("rm", "--force", "--volumes", "--time", "0", name, check=False)
 
 
 def test_a_worker_stops_at_once(worker: str) -> None:

@@ -40,7 +40,8 @@ class Model:
 
     Args:
         path: the GGUF file.
-        gpu_layers: layers to offload where llama.cpp has a GPU back-end; ignored elsewhere.
+        gpu_layers: layers to compute on graphics cards and RPC workers. With 0 these are left alone, where llama.cpp
+            would still give them the large products of a prompt.
         on_progress: called with the share that is loaded, 0 to 1; when it returns False, loading ends.
         vocabulary_only: leave the weights out; the model can then tokenize and nothing else.
 
@@ -59,6 +60,10 @@ class Model:
         library.start()
         parameters = llama_cpp.llama_model_default_params()
         parameters.n_gpu_layers = gpu_layers
+        # A list that is over at once; referred to until the load is.
+        no_devices = (ctypes.c_void_p * 1)()
+        if gpu_layers == 0:
+            parameters.devices = ctypes.cast(no_devices, ctypes.c_void_p)
         parameters.vocab_only = vocabulary_only
         # Referred to until the load is over: C holds only the address.
         callback = llama_cpp.llama_progress_callback(lambda share, _data: on_progress is None or on_progress(share))

@@ -130,6 +130,19 @@ def load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -
         ModelError: an adapter is not there or for other models, or the memory is too small for the context.
         ModelLoadError: llama.cpp refused a file, or `on_progress` ended it.
     """
+    try:
+        return _load(recipe, memory=memory, on_progress=on_progress)
+    except ModelLoadError as error:
+        settings = recipe.settings
+        if settings.gpu_layers != -1 or settings.rpc_servers or not helpers(settings) or not on_progress(0):
+            raise
+        # Nobody asked for the graphics by name: what they cannot do the processor does.
+        _LOGGER.warning("The graphics cannot compute %s (%s): the processor does", recipe.weights.id, error)
+        recipe = replace(recipe, settings=replace(settings, gpu_layers=0))
+        return _load(recipe, memory=memory, on_progress=on_progress)
+
+
+def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) -> Loaded:
     weights, settings = recipe.weights, recipe.settings
     facts = weights.facts
     # Files may have changed since they were chosen.

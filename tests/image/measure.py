@@ -1,0 +1,123 @@
+"""Measure what a user notices of the app's container, and print it as a table: `script/image measure`."""
+
+import http.client
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from app_container import IMAGE, AppContainer, Network
+
+STARTS = 10
+STOPS = 5
+IDLE_SECONDS = 60
+
+
+@contextmanager
+def started(folder: Path, name: str) -> Iterator[AppContainer]:
+    """Run the app with its embedded model on a data folder of that name."""
+    with AppContainer(folder / name, options={}) as app:
+        yield app
+
+
+def seconds_to(app: AppContainer, *states: str) -> float:
+    """Return the seconds from the start of the container's first process until health tells one of the states."""
+    app.wait_for(*states, pause=0.005)
+    now = time.time()
+    begun = str(app.inspect("{{json .State.StartedAt}}"))
+    # Nanoseconds are more than Python reads.
+    return now - datetime.fromisoformat(begun[:26] + begun[29:]).timestamp()
+
+
+def begin_generation(app: AppContainer) -> None:
+    """Have the app write a long answer, and return when its first word is there."""
+    begun = threading.Event()
+
+    def read() -> None:
+        connection = http.client.HTTPConnection(app.host, app.port, timeout=60)
+        body = '{"prompt": "Once upon a time", "max_tokens": 4000, "stream": true, "ignore_eos": true}'
+        connection.request("POST", "/v1/completions", body, {"Authorization": f"Bearer {app.api_key}"})
+        response = connection.getresponse()
+        while response.readline():
+            begun.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    assert begun.wait(60)
+
+
+def row(what: str, goal: str, values: Sequence[float], unit: str) -> str:
+    """Return a row of the table: median, least and most of some values."""
+    digits = 0 if unit == "MB" else 2
+    numbers = [f"{number:.{digits}f} {unit}" for number in (statistics.median(values), min(values), max(values))]
+    return f"| {' | '.join([what, goal, *numbers, str(len(values))])} |"
+
+
+def measure(folder: Path) -> Iterator[str]:
+    """Yield the rows, each when it is measured."""
+    health, ready, stops, memory, percent = [], [], [], [], []
+    for number in range(STARTS):
+        with started(folder, f"new-{number}") as app:
+            health.append(seconds_to(app, "loading", "ok"))
+            ready.append(seconds_to(app, "ok"))
+            if number < STOPS:
+                stops.append(app.stop()[0])
+    yield row("start to `/health` 200, first start", "2 s", health, "s")
+    yield row("start to the embedded model ready, first start", "5 s", ready, "s")
+    yield row("SIGTERM to the end, idle", "5 s", stops, "s")
+    again, busy = [], []
+    for number in range(STOPS):
+        with started(folder, f"new-{number}") as app:
+            again.append(seconds_to(app, "ok"))
+            begin_generation(app)
+            busy.append(app.stop()[0])
+    yield row("start to the embedded model ready, later starts", "5 s", again, "s")
+    yield row("SIGTERM to the end, in the middle of an answer", "5 s", busy, "s")
+    with started(folder, "idle") as app:
+        app.wait_for("ok")
+        time.sleep(10)
+        for _ in range(3):
+            before = app.cpu_seconds()
+            time.sleep(IDLE_SECONDS)
+            percent.append(100 * (app.cpu_seconds() - before) / IDLE_SECONDS)
+            memory.append(app.private_bytes() / 1e6)
+        app.chat("What is the capital of France?")
+        time.sleep(5)
+        used = [app.private_bytes() / 1e6]
+    yield row("memory beside the weights, before the first question", "150 MB", memory, "MB")
+    yield row("memory beside the weights, after a question", "150 MB", used, "MB")
+    yield row(f"processor time while idle, of {IDLE_SECONDS} s", "0.5 %", percent, "%")
+
+
+def machine() -> str:
+    """Return what this machine is, in a line."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    load = os.getloadavg()[0]
+    return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores, load {load:.1f} before"
+
+
+def main() -> None:
+    """Print the table."""
+    say(f"{IMAGE} on {machine()}\n")
+    say("| | Goal, below | Median | Least | Most | N |")
+    say("| --- | --- | --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder, Network():
+        for line in measure(Path(folder)):
+            say(line)
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
