@@ -58,6 +58,8 @@ class Example:
         language: of the conversation; None is that of the house.
         tell_time: whether the prompt ends with day and time, as ISO time, or None.
         timeless: whether it must not, because the answer is that the time is not known.
+        tempting: a wrong last answer that a careless model would give: data has it as `rejected`, for training on
+            pairs. It is written and never carried out.
     """
 
     kind: str
@@ -68,3 +70,4 @@ class Example:
     language: str | None = None
     tell_time: str | None = None
     timeless: bool = False
+    tempting: Turn | None = None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from home_llm_lab.homes import VocabularyError, make_house, restate
+from home_llm_lab.homes import VocabularyError, hide, make_house, restate
 from home_llm_lab.homes.capabilities import DOMAINS
+from home_llm_lab.homes.making import is_plain
 from home_llm_lab.homes.rooms import HOUSE_THINGS, ROOMS, THINGS
 from home_llm_lab.homes.states import STATE_ATTRIBUTES
 from home_llm_lab.homes.vocabulary import load_vocabulary
@@ -28,7 +29,7 @@ def test_houses_are_plausible(language):
         house = make_house(seed, language)
         areas = {area.area_id for area in house.areas}
         floors = {floor.floor_id for floor in house.floors}
-        assert 2 <= len(house.areas) <= 14
+        assert (0 if is_plain(seed) else 2) <= len(house.areas) <= 14
         assert len(house.floors) <= 5
         assert 3 <= len(house.things) <= 150
         assert all(area.floor_id is None or area.floor_id in floors for area in house.areas)
@@ -71,6 +72,31 @@ def test_another_moment_keeps_the_house():
         kept = {key: value for key, value in before.attributes.items() if key not in STATE_ATTRIBUTES}
         assert kept == {key: value for key, value in after.attributes.items() if key not in STATE_ATTRIBUTES}
     assert any(before.state != after.state for before, after in zip(house.things, later.things, strict=True))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_some_houses_are_plain(language):
+    """About one in seven has few things under plain names, no floors, and now and then no areas either."""
+    seeds = [seed for seed in range(200) if is_plain(seed)]
+    houses = [make_house(seed, language) for seed in seeds]
+    assert 15 < len(houses) < 45
+    assert all(len(house.things) <= 12 and not house.floors for house in houses)
+    assert not any(thing.aliases for house in houses for thing in house.things)
+    assert any(not house.areas for house in houses)
+    assert any(house.areas for house in houses)
+    lights = [len(house.inside(area.target, "light")) for house in houses for area in house.areas]
+    assert lights.count(1) > len(lights) / 3
+
+
+def test_a_few_devices_are_hidden():
+    """Some of what can be told to do something is not known any more, everything else stays as it was."""
+    house = make_house(3, "en")
+    less = hide(house, random.Random(1))
+    gone = {thing.entity_id for thing in house.exposed} - {thing.entity_id for thing in less.exposed}
+    assert 1 <= len(gone) <= 5
+    assert not {entity_id.partition(".")[0] for entity_id in gone} & {"sensor", "binary_sensor", "person"}
+    assert [thing.entity_id for thing in less.things] == [thing.entity_id for thing in house.things]
+    assert {thing.entity_id for thing in less.exposed} < {thing.entity_id for thing in house.exposed}
 
 
 def test_moments_follow_from_chance_alone():

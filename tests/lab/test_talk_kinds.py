@@ -199,7 +199,9 @@ def _line(thing: Thing) -> str:
     return render_device(Device(thing.entity_id, thing.name, thing.state, thing.attributes))
 
 
-@pytest.mark.parametrize("kind", ["refuse_device", "refuse_room", "refuse_hidden", "refuse_name"])
+@pytest.mark.parametrize(
+    "kind", ["refuse_device", "refuse_room", "refuse_hidden", "refuse_name", "refuse_near", "refuse_gone"]
+)
 def test_what_is_refused_is_not_there(kind: str) -> None:
     """Verify that nothing that the assistant knows of goes by the name that is said not to be there."""
     checked = 0
@@ -218,6 +220,106 @@ def test_what_is_refused_is_not_there(kind: str) -> None:
             assert not example.turns[-1].calls
             checked += 1
     assert checked > 40
+
+
+def test_what_is_refused_nearly_is_there() -> None:
+    """Verify that near misses mostly share a word with what is there, and that those that are gone are hidden ones."""
+    near, gone = Counter[bool](), 0
+    for seed in range(40):
+        house = make_house(seed, "en")
+        known = frozenset().union(*(words_of(name) for thing in house.exposed for name in thing.names))
+        places = frozenset().union(*(words_of(place.name) for place in (*house.areas, *house.floors)))
+        hidden = [thing for thing in house.things if not thing.exposed]
+        for example in _many("refuse_near", house, 8):
+            near[bool(words_of(example.turns[0].said) & (known | places))] += 1
+        made = _many("refuse_gone", house, 8)
+        assert hidden or not made
+        gone += len(made)
+    assert near[True] > 9 * near[False]
+    assert min(near.total(), gone) > 40
+
+
+def test_no_device_of_the_sort_is_where_none_is_told_to_be() -> None:
+    """Verify that "there are no lights in the hall" is said where there are none."""
+    words = {"light": "lights", "cover": "(?:blinds|curtains)", "lock": "locks", "fan": "fans", "climate": "heat"}
+    checked = 0
+    for seed in range(60):
+        house = make_house(seed, "en")
+        for example in (*_many("refuse_none", house, 6), *_many("refuse_need", house, 4)):
+            reply = example.turns[0].reply
+            found = re.fullmatch(
+                r"There are no (.+?)(?: (?:in|on|at) (?:the )?(.+)| (upstairs|downstairs|outside))?\.", reply
+            )
+            assert found is not None, reply
+            domain = next((name for name, noun in words.items() if re.match(noun, found[1])), None)
+            area = next((area for area in house.areas if area.name == found[2]), None)
+            if domain and area is not None:
+                assert not house.inside(area.target, domain), reply
+                checked += 1
+            elif domain and found[2] is None and found[3] is None:
+                assert not house.inside("all", domain), reply
+                checked += 1
+    assert checked > 60
+
+
+def test_names_in_several_rooms_are_asked_back() -> None:
+    """Verify that a name that rooms share is asked back with those rooms, and that the speaker's room settles it."""
+    things = (
+        Thing("light.a", "Dome Light", "ceiling_light", "kitchen", "off", _DIMMABLE),
+        Thing("light.b", "Dome Light", "ceiling_light", "study", "off", _DIMMABLE),
+        Thing("light.c", "Moon", "lamp", "bedroom", "off", _DIMMABLE),
+    )
+    house = House(2, "en", (), COTTAGE.areas, things)
+    asked = _many("ask_name", house)
+    assert asked
+    for example in asked:
+        first, last = example.turns[0], example.turns[-1]
+        assert first.reply == "In the Kitchen or in the Study?"
+        assert not first.calls
+        assert example.area_id not in ("kitchen", "study")
+        if last is not first:
+            assert last.calls[0].target == ("light.a" if "kitchen" in last.said.lower() else "light.b")
+    acts = [example for example in _many("act_switch_light", house, 600) if "dome" in example.turns[0].said.lower()]
+    rooms = {"light.a": "kitchen", "light.b": "study"}
+    by_room = [example for example in acts if not re.search("kitchen|study", example.turns[0].said.lower())]
+    assert by_room
+    assert all(rooms[example.turns[0].calls[0].target or ""] == example.area_id for example in by_room)
+
+
+def test_rooms_with_light_are_told() -> None:
+    """Verify that just those rooms are named in which a light is on."""
+    replies = {example.turns[0].reply for example in _many("tell_rooms")}
+    assert replies == {"In the Kitchen and in the Bedroom."}
+
+
+def test_wrong_answers_touch_what_is_near() -> None:
+    """Verify that a tempting answer calls a known device where the right one calls none."""
+    found: Counter[str] = Counter()
+    for seed in range(30):
+        house = make_house(seed, "en")
+        for name in ("refuse_near", "ask_which", "talk_negated", "talk_overheard"):
+            for example in _many(name, house, 6):
+                if example.tempting is None:
+                    continue
+                target = example.tempting.calls[0].target
+                assert target in {thing.entity_id for thing in house.exposed}
+                assert not example.turns[-1].calls
+                assert example.tempting.reply
+                found[name] += 1
+    assert min(found[name] for name in ("refuse_near", "ask_which", "talk_negated", "talk_overheard")) > 10
+
+
+def test_floors_that_are_missing_are_told() -> None:
+    """Verify that a floor that a house has is never said to have nothing."""
+    seen = 0
+    for seed in range(60):
+        house = make_house(seed, "en")
+        for example in _many("refuse_floor", house, 4):
+            reply = example.turns[0].reply
+            assert reply.startswith("There is nothing to control "), reply
+            assert not any(floor.name.lower() in reply.lower() for floor in house.floors), reply
+            seen += 1
+    assert seen > 30
 
 
 def test_follow_ups_act_on_what_was_spoken_of() -> None:

@@ -54,6 +54,19 @@ async def test_things_are_reported_as_the_house_has_them():
                     residence.become(restate(house, random.Random(seed)))
 
 
+async def test_what_is_hidden_for_a_moment_is_in_no_prompt():
+    """A device that the assistant may not know of in one moment has no line then, and has it again afterwards."""
+    dark = replace(HOUSE, things=tuple(replace(thing, exposed=False) for thing in HOUSE.things))
+    async with open_house(HOUSE) as residence:
+        prompts = []
+        for house in (HOUSE, dark, HOUSE):
+            residence.become(house)
+            prompts.append((await Speaking.begin(residence)).house_prompt)
+    assert "light.kitchen_light" in prompts[0]
+    assert "light.kitchen_light" not in prompts[1]
+    assert prompts[2] == prompts[0]
+
+
 async def test_nothing_of_a_house_is_left_for_the_next():
     """Where a house has moved out there is nothing, and the same house can come again."""
     async with open_world() as world:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from home_llm_lab.example import Example
-from home_llm_lab.homes import make_house, restate
+from home_llm_lab.homes import hide, make_house, restate
 from home_llm_lab.house import House
 from home_llm_lab.kinds.registry import Kind, load_kinds, make_example
 from home_llm_lab.virtual.world import World
@@ -25,7 +25,7 @@ PERSONAS, _PERSONA_WEIGHTS = ("al", "robo", "blackbeard"), (0.9, 0.05, 0.05)
 
 _TEMPER = 0.65
 # How often each family of kinds is wanted, by what their names begin with.
-_SHARES = {"act": 0.5, "tell": 0.18, "refuse": 0.1, "follow": 0.08, "ask": 0.06, "talk": 0.06, "fail": 0.02}
+_SHARES = {"act": 0.41, "tell": 0.19, "refuse": 0.16, "follow": 0.06, "ask": 0.075, "talk": 0.085, "fail": 0.02}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ async def make(world: World, plan: Plan) -> Made:
     async with world.open(house) as residence:
         for number in range(plan.moments or rng.choice((2, 2, 3))):
             if number:
-                house = restate(house, rng)
-                residence.become(house)
+                # The same words as in the moment before, of something that is not there any more.
+                residence.become(hide(restate(house, rng), rng))
             line = await _moment(await Verifier.begin(residence), plan, rng, tally)
             if line["conversations"]:
                 lines.append(line)
@@ -112,10 +112,13 @@ async def _moment(verifier: Verifier, plan: Plan, rng: random.Random, tally: Tal
             continue
         try:
             verified = await verifier.verify(example)
+            rejected = verifier.written(example.tempting) if example.tempting else None
         except RejectedError as error:
             tally.reject(example.kind, str(error), _sample(example, house))
             continue
         conversation = _conversation(example, verified, verifier, house)
+        if rejected is not None:
+            conversation["rejected"] = rejected
         said = [message["content"] for message in conversation["messages"][::2]]
         if found.setdefault("\n".join([conversation["tail"], *said]).casefold(), conversation) is conversation:
             tally.kept[example.kind] += 1

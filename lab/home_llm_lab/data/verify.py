@@ -87,6 +87,14 @@ class Verifier:
         only_last = any(turn.error is not None for turn in example.turns)
         return Verified(tuple(messages), example.turns[-1].effects, only_last)
 
+    def written(self, turn: Turn) -> str:
+        """Return the answer of a turn as the model would write it.
+
+        Raises:
+            RejectedError: the grammar does not let it.
+        """
+        return "\n".join([*self._lines(turn), turn.reply])
+
     def _lines(self, turn: Turn) -> list[str]:
         """Return the calls of a turn as lines.
 

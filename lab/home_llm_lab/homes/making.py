@@ -19,8 +19,20 @@ from .vocabulary import Vocabulary, load_vocabulary
 LARGEST = 150
 _HIDDEN = 0.08
 _ALIASED = 0.25
+# How many houses are plain: few rooms with few things, called after them and nothing else.
+_PLAIN = 0.14
+# What stands in them, with how common it is, and how many things there are at most without areas.
+_PLAIN_THINGS = {
+    "ceiling_light": 3, "lamp": 3, "plug": 3, "thermostat": 3, "tv": 3, "speaker": 2, "blind": 3, "shutter": 1,
+    "curtain": 1, "door_lock": 2, "fan": 2, "temperature_sensor": 2, "window_sensor": 1, "coffee_maker": 1,
+    "heater_switch": 1, "door_sensor": 1, "humidity_sensor": 1,
+}  # fmt: skip
+_PLAIN_HOUSE = {"alarm": 1, "vacuum": 2, "garage_door": 1, "weather": 1, "person": 2, "scene": 1, "water_heater": 0.5}
 # How often the name of a thing has the room in it where its area does not tell.
 _TOLD = 0.9
+# What may be hidden for a while: what can be told to do something.
+_HIDEABLE = frozenset({"light", "switch", "fan", "cover", "lock", "climate", "media_player", "humidifier", "vacuum",
+                       "lawn_mower", "alarm_control_panel", "valve", "siren", "scene", "script"})  # fmt: skip
 # What is called after nothing in its room, with the list that its names stand in.
 _LISTED = {"scene": "scenes", "script": "scripts", "todo": "lists", "timer": "timers", "input_boolean": "booleans",
            "button": "buttons", "input_button": "buttons", "person": "people"}  # fmt: skip
@@ -37,7 +49,24 @@ def make_house(seed: int, language: str, *, held_out: bool = False) -> House:
     Raises:
         VocabularyError: there are no words in this language.
     """
-    return _Builder(seed, language, held_out=held_out).build()
+    builder = _PlainBuilder if is_plain(seed) else _Builder
+    return builder(seed, language, held_out=held_out).build()
+
+
+def is_plain(seed: int) -> bool:
+    """Return whether the house of a seed is a plain one: few things, one floor or none, few areas or none."""
+    return random.Random(f"plain/{seed}").random() < _PLAIN
+
+
+def hide(house: House, rng: random.Random) -> House:
+    """Return the same house with a few more devices that the assistant may not know of."""
+    shown = [thing for thing in house.things if thing.exposed and thing.domain in _HIDEABLE]
+    most = min(5, len(house.exposed) // 4, len(shown))
+    hidden = {thing.entity_id for thing in rng.sample(shown, rng.randint(1, most))} if most else set()
+    return replace(
+        house,
+        things=tuple(replace(thing, exposed=False) if thing.entity_id in hidden else thing for thing in house.things),
+    )
 
 
 def restate(house: House, rng: random.Random) -> House:
@@ -244,6 +273,41 @@ class _Builder:
         return next(
             found for number in range(1, 99) if (found := base if number == 1 else f"{base}_{number}") not in taken
         )
+
+
+class _PlainBuilder(_Builder):
+    """A house of somebody who has just begun: mostly one lamp a room, plain names, no floors, often no areas."""
+
+    def build(self) -> House:
+        """Return the house."""
+        rng = self.rng
+        self.namer.plain = True
+        self.forgotten = rng.choice((0.0, 0.0, 1.0))
+        size = rng.randint(3, 12)
+        self._rooms(rng.randint(1, min(5, size)), [])
+        for kind, weight in _PLAIN_HOUSE.items():
+            if len(self.things) < size // 3 and rng.random() < weight / 6:
+                self._add(kind, _Room("", None, None))
+        taken: set[tuple[str | None, str]] = set()
+        for area in self.areas:
+            # Light is what people begin with.
+            kind = rng.choice(("ceiling_light", "ceiling_light", "lamp"))
+            if rng.random() < 0.8 and self._add(kind, _Room(area.kind, area.area_id, area.name)):
+                taken.add((area.area_id, DOMAINS[kind]))
+        for _ in range(size * 6):
+            if len(self.things) >= size:
+                break
+            area = rng.choice(self.areas)
+            kind = rng.choices(list(_PLAIN_THINGS), list(_PLAIN_THINGS.values()))[0]
+            domain = DOMAINS[kind]
+            if ((area.area_id, domain) not in taken or rng.random() < 0.1) and self._add(
+                kind, _Room(area.kind, area.area_id, area.name)
+            ):
+                taken.add((area.area_id, domain))
+        areas = () if self.forgotten else tuple(self.areas)
+        things = tuple(sorted(self.things, key=lambda thing: thing.entity_id))
+        house = House(self.seed, self.language, (), areas, things, self.metric, timers=rng.random() < 0.3)
+        return restate(house, rng)
 
 
 # Unit, smallest, largest, step.

@@ -27,6 +27,8 @@ class Namer:
     # The habits of who lives there: whether names begin with the room, and whether capitals are used.
     placed: float = field(init=False)
     lower: bool = field(init=False)
+    # Whether things are only called what they are, after their room or not: no brands, pet names, owners or aliases.
+    plain: bool = False
     # What is taken: names with their areas, and entity ids.
     _names: dict[str, set[str | None]] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
@@ -90,6 +92,8 @@ class Namer:
     def aliases(self, kind: str, area_id: str | None, room: str | None) -> tuple[str, ...]:
         """Return other names, which nothing in the house has."""
         found: list[str] = []
+        if self.plain:
+            return ()
         for _ in range(self.rng.choice((1, 1, 1, 2))):
             for _ in range(_TRIES):
                 alias = self._cased(self._draw(kind, room))
@@ -101,7 +105,7 @@ class Namer:
 
     def entity_id(self, domain: str, name: str, room: str | None) -> str:
         """Return a free entity id: mostly made from the name, sometimes with the room, sometimes of other origin."""
-        chance = self.rng.random()
+        chance = 1.0 if self.plain else self.rng.random()
         if chance < 0.08:
             base = self._opaque()
         elif chance < 0.1:
@@ -122,6 +126,9 @@ class Namer:
     def _draw(self, kind: str, room: str | None, placed: float | None = None, *, numbered: bool = False) -> str:
         rng, words = self.rng, self.words
         self._unseen = False
+        if self.plain and not numbered:
+            thing = self._pick("things", kind)
+            return self._place(thing, room) if room and rng.random() < (0.7 if placed is None else placed) else thing
         chance = rng.random()
         if words.list("nicknames", kind) and chance < (0.45 if kind in ("vacuum", "mower") else 0.06):
             return self._pick("nicknames", kind)

@@ -115,7 +115,8 @@ def fits_one(scene: Scene, phrase: str, thing: Thing) -> bool:
     # A lamp that is only called Light is meant by its name where there is no other lamp.
     if named and not (thing.domain == "light" and meant in _light_words(scene.words.book)):
         able = [other for other in named if other is thing or other in rivals(scene.house, thing)]
-        return able == [thing]
+        here = [other for other in able if scene.area_id is not None and other.area_id == scene.area_id]
+        return (here or able) == [thing]
     book = scene.words.book
     if not meant or not meant <= vocabulary(book, scene.house, thing):
         return False

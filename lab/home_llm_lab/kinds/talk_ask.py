@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from home_llm_lab.example import Call, Example, Turn
 from home_llm_lab.house import Thing
@@ -10,15 +11,21 @@ from home_llm_lab.kinds.act_able import can
 from home_llm_lab.kinds.act_common import Order, Subject, on, utter
 from home_llm_lab.kinds.act_groups import LIGHTS, group_name
 from home_llm_lab.kinds.act_switch import switched
-from home_llm_lab.kinds.refer import ambiguous, refer_by_name, refer_group, words_of
+from home_llm_lab.kinds.refer import (
+    ambiguous,
+    domain_nouns,
+    refer_by_name,
+    refer_group,
+    words_of,
+)
 from home_llm_lab.kinds.registry import Scene, kind
 from home_llm_lab.kinds.talk_climate import room_temperature
 from home_llm_lab.kinds.talk_common import bare, in_place, talk, the, turn
-from home_llm_lab.kinds.talk_deeds import DEEDS, deed, done
+from home_llm_lab.kinds.talk_deeds import DEEDS, deed, done, tempting
 
 _ASKED = ("light", "light", "cover", "cover", "fan", "media_player", "switch", "humidifier", "lock")
 # So many are named in the question.
-_NAMED = 3
+NAMED = 3
 
 
 def options(scene: Scene, things: Sequence[Thing]) -> str:
@@ -29,7 +36,7 @@ def options(scene: Scene, things: Sequence[Thing]) -> str:
 
 def question(scene: Scene, noun: str, things: Sequence[Thing]) -> str:
     """Return which of some devices is meant; two or three are named."""
-    if len(things) <= _NAMED:
+    if len(things) <= NAMED:
         return scene.words.answer("ask_which", options=options(scene, things))
     return scene.words.answer("ask_which_noun", noun=bare(noun))
 
@@ -43,16 +50,24 @@ def ambiguity(scene: Scene) -> tuple[str, list[Thing], str] | None:
         noun, things = found
         things = sorted(things, key=lambda thing: thing.entity_id)
         which = scene.rng.choice(DEEDS[domain])
-        if _open_question(noun, things) and all(deed(scene, thing, which, noun) for thing in things):
+        if _open_question(scene, noun, things) and all(deed(scene, thing, which, noun) for thing in things):
             return noun, things, which
     return None
 
 
-def _open_question(noun: str, things: Sequence[Thing]) -> bool:
+def _exact(scene: Scene, noun: str) -> bool:
+    """Return whether a noun says which sort of lamp is meant, and that it is one."""
+    groups = scene.words.book.groups
+    several = {many.casefold() for group, found in groups.items() if group.startswith("nouns_") for many in found}
+    general = {words_of(found) for found in domain_nouns(scene.words.book, "light")}
+    return words_of(noun) not in general and bare(noun).casefold() not in several
+
+
+def _open_question(scene: Scene, noun: str, things: Sequence[Thing]) -> bool:
     """Return whether a noun leaves open which device is meant."""
     areas = {thing.area_id for thing in things}
-    # "The light" of a room with several is all of them.
-    if things[0].domain == "light" and len(areas) == 1 and None not in areas:
+    # "The light" of a room with several is all of them, but "the bedside lamp" is one.
+    if things[0].domain == "light" and len(areas) == 1 and None not in areas and not _exact(scene, noun):
         return False
     if len({tuple(sorted(words_of(thing.name))) for thing in things}) < len(things):
         return False
@@ -66,7 +81,7 @@ def _first(scene: Scene, noun: str, things: Sequence[Thing], which: str) -> Turn
     return turn(scene, said, question(scene, noun, things), "ask") if said else None
 
 
-@kind("ask_which", 5)
+@kind("ask_which", 9)
 def ask_which(scene: Scene) -> Example | None:
     """Say a noun that fits several devices."""
     found = ambiguity(scene)
@@ -74,7 +89,9 @@ def ask_which(scene: Scene) -> Example | None:
         return None
     noun, things, which = found
     first = _first(scene, noun, things, which)
-    return talk(scene, "ask_which", first) if first else None
+    if first is None:
+        return None
+    return replace(talk(scene, "ask_which", first), tempting=tempting(scene, things, f"act_{which}"))
 
 
 @kind("ask_answered", 5)
@@ -89,7 +106,7 @@ def ask_answered(scene: Scene) -> Example | None:
         return None
     thing = scene.rng.choice(things)
     chosen = [thing]
-    named = len(things) <= _NAMED
+    named = len(things) <= NAMED
     # "the kitchen one" must leave no other.
     alone = thing.area_id is not None and [other.area_id for other in things].count(thing.area_id) == 1
     ways = ["name", "name"] + ["place"] * (3 if alone else 0) + (["nth", "all"] if named else [])
@@ -118,7 +135,8 @@ def ask_answered(scene: Scene) -> Example | None:
     return talk(scene, "ask_answered", first, done(scene, said, *orders))
 
 
-def _lit_rooms(scene: Scene, which: str) -> list[str]:
+def lit_rooms(scene: Scene, which: str) -> list[str]:
+    """Return the rooms with lights that can be turned on, or off, as calls name them."""
     return [
         area.target
         for area in scene.house.areas
@@ -130,7 +148,7 @@ def _lit_rooms(scene: Scene, which: str) -> list[str]:
 def ask_lights_where(scene: Scene) -> Example | None:
     """Want the lights on or off and tell no room; then tell it, sometimes."""
     which = scene.rng.choice(("on", "off"))
-    rooms = _lit_rooms(scene, which)
+    rooms = lit_rooms(scene, which)
     if scene.area_id is not None or len(rooms) < 2:
         return None
     if any(words_of(name) <= {"light", "lighting"} for thing in scene.house.exposed for name in thing.names):
@@ -171,7 +189,7 @@ def ask_degrees_where(scene: Scene) -> Example | None:
     return talk(scene, "ask_degrees_where", turn(scene, said, scene.words.answer("ask_room"), "ask"))
 
 
-@kind("ask_warm_where", 1.5)
+@kind("ask_warm_where", 3)
 def ask_warm_where(scene: Scene) -> Example | None:
     """Ask how warm it is and tell no room; then tell it."""
     known = [area.area_id for area in scene.house.areas if scene.house.inside(area.target)]

@@ -84,7 +84,7 @@ def _ask_room(scene: Scene, name: str, area_id: str, group: str, fact: str) -> E
     return tells(scene, name, scene.words.say(f"{group}_place", **slots), fact) if slots else None
 
 
-@kind("tell_temperature", 3)
+@kind("tell_temperature", 4.5)
 def tell_temperature(scene: Scene) -> Example | None:
     """Ask how warm it is in a room."""
     known = {area_id: found for area_id in _areas(scene) if (found := room_temperature(scene, area_id))}

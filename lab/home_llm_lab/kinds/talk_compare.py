@@ -18,7 +18,7 @@ def _rooms(scene: Scene, what: str) -> dict[str, tuple[float, str]]:
     return {area_id: found for area_id in areas if (found := known(scene, area_id))}
 
 
-@kind("tell_most", 2)
+@kind("tell_most", 3)
 def tell_most(scene: Scene) -> Example | None:
     """Ask which room is the warmest, the coldest or the most humid."""
     what = scene.rng.choices(("temperature", "humidity"), (5, 1))[0]
@@ -43,7 +43,7 @@ def tell_most(scene: Scene) -> Example | None:
     return tells(scene, "tell_most", said, tidy(scene, text, area.name))
 
 
-@kind("tell_which_of_two", 1)
+@kind("tell_which_of_two", 1.5)
 def tell_which_of_two(scene: Scene) -> Example | None:
     """Ask which of two rooms is warmer, or whether one is warmer than the other."""
     rooms = _rooms(scene, "temperature")
@@ -76,7 +76,7 @@ def _extreme(rooms: dict[str, tuple[float, str]], first: str, second: str, *, wa
     return max(values) if warm else min(values)
 
 
-@kind("tell_warmer_outside", 0.5)
+@kind("tell_warmer_outside", 1)
 def tell_warmer_outside(scene: Scene) -> Example | None:
     """Ask whether it is warmer inside or outside."""
     rooms, outside = _rooms(scene, "temperature"), outside_temperature(scene)
@@ -96,7 +96,7 @@ def tell_warmer_outside(scene: Scene) -> Example | None:
     return tells(scene, "tell_warmer_outside", scene.words.say("talk_warmer_than_outside", **slots), fact)
 
 
-@kind("tell_bound", 0.5)
+@kind("tell_bound", 2.5)
 def tell_bound(scene: Scene) -> Example | None:
     """Ask whether it is warmer or colder than so many degrees in a room."""
     rooms = _rooms(scene, "temperature")
@@ -131,7 +131,7 @@ def tell_battery(scene: Scene) -> Example | None:
     return tells(scene, "tell_battery", said, fact)
 
 
-@kind("tell_brightest", 0.4)
+@kind("tell_brightest", 1.5)
 def tell_brightest(scene: Scene) -> Example | None:
     """Ask which light is the brightest, or which loudspeaker the loudest."""
     found: list[tuple[int, Thing]] = []

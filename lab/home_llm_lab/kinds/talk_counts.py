@@ -19,7 +19,7 @@ from home_llm_lab.kinds.talk_common import (
 from home_llm_lab.kinds.talk_places import OPENED, SWITCHED, Sort, names_of, nouns_for, pick_target, some_place, sort_of
 
 
-@kind("tell_count", 2.6)
+@kind("tell_count", 5)
 def tell_count(scene: Scene) -> Example | None:
     """Ask how many devices of a sort are on or open, or how many there are."""
     target = pick_target(scene, (3, 3, 6))
@@ -70,7 +70,7 @@ def _these(scene: Scene, things: Sequence[Thing]) -> str:
     return scene.words.answer("talk_these" if len(things) == 1 else "talk_these_several", names=names_of(scene, things))
 
 
-@kind("tell_devices", 0.4)
+@kind("tell_devices", 1.2)
 def tell_devices(scene: Scene) -> Example | None:
     """Ask which devices there are in a room, or how many."""
     areas = [area for area in scene.house.areas if scene.house.inside(area.target)]
@@ -88,7 +88,7 @@ def tell_devices(scene: Scene) -> Example | None:
     return tells(scene, "tell_devices", said, fact)
 
 
-@kind("tell_two", 1.5)
+@kind("tell_two", 3)
 def tell_two(scene: Scene) -> Example | None:
     """Ask for the state of two devices at once."""
     domain, state, other, group = scene.rng.choice(

@@ -109,6 +109,25 @@ def done(scene: Scene, said: str, *orders: Order) -> Turn:
     return Turn(as_said(scene, said), reply(scene, orders), calls, effects)
 
 
+def tempting(scene: Scene, things: Sequence[Thing], group: str = "") -> Turn | None:
+    """Return the answer that does something to one of some devices, where nothing is to be done; None where it cannot.
+
+    Args:
+        scene: where it is said.
+        things: of which one is taken.
+        group: of the words, as act_on, where they say what is to be done; anything otherwise.
+    """
+    pool = [thing for thing in things if thing.domain in DEEDS and thing.state not in UNKNOWN]
+    if not pool:
+        return None
+    thing = scene.rng.choice(pool)
+    said = group.removeprefix("act_").partition("_")[0]
+    if group and said not in DEEDS[thing.domain]:
+        return None
+    made = deed(scene, thing, said or scene.rng.choice(DEEDS[thing.domain]), thing.name)
+    return done(scene, "", made) if made else None
+
+
 def said_fully(scene: Scene, made: Order) -> Turn | None:
     """Return the turn of an order as it is said first in a conversation."""
     said = utter(scene, made)

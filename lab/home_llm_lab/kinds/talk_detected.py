@@ -31,7 +31,7 @@ def detectors(scene: Scene) -> list[Thing]:
     return found
 
 
-@kind("tell_detected", 2)
+@kind("tell_detected", 3)
 def tell_detected(scene: Scene) -> Example | None:
     """Ask whether something moves, burns or leaks in a room, or whether somebody is there."""
     found = detectors(scene)

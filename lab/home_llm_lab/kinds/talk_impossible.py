@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from home_llm_lab.example import Example
 from home_llm_lab.house import Thing
+from home_llm_lab.kinds.act_able import dimmable
 from home_llm_lab.kinds.act_common import Order, utter
 from home_llm_lab.kinds.refer import (
     refer,
@@ -19,7 +20,7 @@ from home_llm_lab.kinds.talk_device import OPENING
 from home_llm_lab.kinds.talk_refuse import ordered, refusal
 
 
-@kind("refuse_position", 0.5)
+@kind("refuse_position", 1)
 def refuse_position(scene: Scene) -> Example | None:
     """Want a cover at a position that only opens and closes, as its line tells."""
     things = [
@@ -40,7 +41,7 @@ def refuse_position(scene: Scene) -> Example | None:
     )
 
 
-@kind("refuse_too_much", 0.9)
+@kind("refuse_too_much", 1.2)
 def refuse_too_much(scene: Scene) -> Example | None:
     """Want more than 100 percent, or a heat in which nobody lives."""
     rng = scene.rng
@@ -71,7 +72,7 @@ def refuse_too_much(scene: Scene) -> Example | None:
     return refusal(scene, "refuse_too_much", said, reply) if said else None
 
 
-@kind("refuse_sensor", 0.4)
+@kind("refuse_sensor", 0.8)
 def refuse_sensor(scene: Scene) -> Example | None:
     """Want something switched that only measures."""
     things = scene.house.inside("all", "sensor", "binary_sensor")
@@ -97,7 +98,56 @@ def _shared(scene: Scene, thing: Thing) -> bool:
     return any(meant <= vocabulary(scene.words.book, scene.house, other) for other in others)
 
 
-@kind("refuse_later", 1.2)
+# Words that suit no device of a domain.
+_UNSUITED: dict[str, tuple[str, ...]] = {
+    "light": ("act_open", "act_close", "act_lock", "act_unlock"),
+    "switch": ("act_brightness", "act_color", "act_open", "act_lock", "act_volume"),
+    "fan": ("act_color", "act_open", "act_lock"),
+    "cover": ("act_color", "act_mute", "act_media_pause"),
+    "lock": ("act_brightness", "act_color", "act_volume", "act_temperature"),
+    "media_player": ("act_color", "act_lock", "act_temperature"),
+    "climate": ("act_color", "act_lock", "act_mute"),
+    "vacuum": ("act_brightness", "act_color", "act_temperature"),
+}
+
+
+@kind("refuse_deed", 2)
+def refuse_deed(scene: Scene) -> Example | None:
+    """Want of a device what no device of its sort does: a lamp that opens, a plug that is louder."""
+    things = [thing for thing in scene.house.inside("all", *_UNSUITED) if thing.state not in UNKNOWN]
+    things = [thing for thing in things if not _shared(scene, thing)]
+    if not things:
+        return None
+    thing = scene.rng.choice(things)
+    called = refer_by_name(scene, thing)
+    if called is None:
+        return None
+    said = ordered(scene, scene.rng.choice(_UNSUITED[thing.domain]), called)
+    return refusal(scene, "refuse_deed", said, scene.words.answer("talk_cannot_do", the_name=the(scene, thing)))
+
+
+@kind("refuse_value", 2.5)
+def refuse_value(scene: Scene) -> Example | None:
+    """Want a lamp dimmed or a fan at a speed whose line tells that it is only on or off."""
+    things = [
+        thing
+        for thing in scene.house.inside("all", "light", "fan")
+        if (thing.domain == "light" and thing.state == "on" and not dimmable(thing))
+        or (thing.domain == "fan" and thing.state not in UNKNOWN and not thing.features & 1)
+    ]
+    if not things:
+        return None
+    thing = scene.rng.choice(things)
+    called = refer(scene, thing)
+    if called is None:
+        return None
+    light = ("act_brightness", "act_brightness", "act_brighter", "act_dimmer")
+    groups = light if thing.domain == "light" else ("act_fan_speed", "act_fan_faster")
+    said = ordered(scene, scene.rng.choice(groups), called)
+    return refusal(scene, "refuse_value", said, scene.words.answer("talk_cannot_do", the_name=the(scene, thing)))
+
+
+@kind("refuse_later", 2.2)
 def refuse_later(scene: Scene) -> Example | None:
     """Want something done later, or under a condition."""
     things: Sequence[Thing] = scene.house.inside("all", "light", "switch", "fan", "cover", "media_player")

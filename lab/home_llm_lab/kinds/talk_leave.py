@@ -39,7 +39,7 @@ def _some(scene: Scene, *, named: bool) -> tuple[Thing, str] | None:
     return None
 
 
-@kind("talk_leave", 2.4)
+@kind("talk_leave", 4)
 def talk_leave(scene: Scene) -> Example | None:
     """Say what should not be done: nothing is."""
     if (found := _some(scene, named=True)) is None:
@@ -50,7 +50,7 @@ def talk_leave(scene: Scene) -> Example | None:
     return talk(scene, "talk_leave", turn(scene, words, scene.words.answer("talk_leave_answer"), "talk"))
 
 
-@kind("talk_remark", 1.4)
+@kind("talk_remark", 3)
 def talk_remark(scene: Scene) -> Example | None:
     """Tell something about a device or a place that asks for nothing."""
     if (found := _some(scene, named=False)) is None:

@@ -54,7 +54,7 @@ def _they(scene: Scene, names: list[str], where: str) -> str:
     return scene.words.answer(group, people=listed(scene, names))
 
 
-@kind("tell_person", 2)
+@kind("tell_person", 2.6)
 def tell_person(scene: Scene) -> Example | None:
     """Ask whether somebody is at home, or where they are."""
     found = people(scene)
@@ -84,7 +84,7 @@ def tell_nobody_known(scene: Scene) -> Example | None:
     return tells(scene, "tell_nobody_known", said, scene.words.answer("talk_no_people"))
 
 
-@kind("tell_not_known", 0.8)
+@kind("tell_not_known", 1.6)
 def tell_not_known(scene: Scene) -> Example | None:
     """Ask since when, by whom, or how much: nothing in a prompt tells it."""
     domains = ("light", "switch", "fan", "media_player", "cover", "climate", "vacuum", "lock", "humidifier")

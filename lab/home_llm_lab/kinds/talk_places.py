@@ -170,7 +170,7 @@ SWITCHED = ("light", "fan", "switch", "tv", "speaker", "plug")
 OPENED = ("window", "door", "blind", "curtain", "shutter", "cover")
 
 
-@kind("tell_several", 5)
+@kind("tell_several", 6)
 def tell_several(scene: Scene) -> Example | None:
     """Ask which devices of a sort are on or open, whether any are, or whether all are not."""
     target = pick_target(scene)
@@ -243,7 +243,7 @@ def tell_room_lights(scene: Scene) -> Example | None:
     return tells(scene, "tell_room_lights", said, fact)
 
 
-@kind("tell_anything", 1.4)
+@kind("tell_anything", 3)
 def tell_anything(scene: Scene) -> Example | None:
     """Ask what is on in a place, or whether anything is."""
     target = pick_target(scene, (6, 2, 1))

@@ -126,7 +126,7 @@ def refusal(scene: Scene, name: str, said: str, reply: str) -> Example:
     return talk(scene, name, turn(scene, said, reply, "refuse"))
 
 
-@kind("refuse_device", 5.5)
+@kind("refuse_device", 8)
 def refuse_device(scene: Scene) -> Example | None:
     """Want a device that a room does not have, or the house; such as the house has elsewhere as often as not."""
     rng, book = scene.rng, scene.words.book
@@ -218,7 +218,7 @@ def refuse_hidden(scene: Scene) -> Example | None:
     if not hidden:
         return None
     thing = scene.rng.choice(hidden)
-    phrase = _named(scene, thing.name)
+    phrase = named(scene, thing.name)
     said = command_to(scene, thing.domain, phrase, question=scene.rng.random() < 0.25)
     return refusal(scene, "refuse_hidden", said, no_such(scene, phrase))
 
@@ -242,7 +242,7 @@ def refuse_name(scene: Scene) -> Example | None:
         name = thing
     if exists(scene, name) or name.count("'s ") > 1 or _like_another(scene, name, _WANTED[key]):
         return None
-    phrase = _named(scene, name)
+    phrase = named(scene, name)
     said = command_to(scene, _WANTED[key], phrase, question=rng.random() < 0.2)
     return refusal(scene, "refuse_name", said, no_such(scene, phrase))
 
@@ -261,6 +261,7 @@ def _like_another(scene: Scene, name: str, domain: str) -> bool:
     return False
 
 
-def _named(scene: Scene, name: str) -> str:
+def named(scene: Scene, name: str) -> str:
+    """Return a name as it is spoken of, with its article."""
     said = spoken(scene, name)
     return tidy(scene, scene.words.answer("refer_name", name=said), said)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from homeassistant.components.homeassistant.exposed_entities import async_expose_entity
 from homeassistant.components.intent import async_register_timer_handler
 from homeassistant.components.intent.const import TIMER_DATA
 from homeassistant.core import HomeAssistant
@@ -205,7 +206,11 @@ class Residence:
         self.entities = entities
 
     def become(self, house: House) -> None:
-        """Be the same house in another moment."""
+        """Be the same house in another moment, in which the assistant may know of other devices."""
+        known = {thing.entity_id for thing in self.house.exposed}
+        for thing in house.things:
+            if thing.exposed != (thing.entity_id in known):
+                async_expose_entity(self.hass, ASSISTANT, thing.entity_id, thing.exposed)
         self.house = house
         for thing in house.things:
             self.entities[thing.entity_id].become(thing)
