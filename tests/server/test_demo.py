@@ -85,3 +85,13 @@ def test_the_prompt_and_the_tools() -> None:
     assert list(tools["lock.unlock"]["properties"]) == ["entity_id"]
     # One thermostat, of which nothing can be left out.
     assert "except" not in tools["climate.set_temperature"]["properties"]
+
+
+def test_only_untrained_models_are_shown_examples() -> None:
+    """A model that was trained on houses gets its house and the command, any other one a command of each kind too."""
+    house = House()
+    trained = request(house, "turn on the kitchen light", examples=False).messages
+    untrained = request(house, "turn on the kitchen light").messages
+    assert [message.role for message in trained] == ["system", "user"]
+    assert trained[0] == untrained[0]
+    assert len(untrained) > 20

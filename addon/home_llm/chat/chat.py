@@ -49,6 +49,11 @@ class Chat:
         self._template = self._own_template()
 
     @property
+    def knows_houses(self) -> bool:
+        """Whether the model was trained on houses in the compact home format, so that it needs no examples."""
+        return self._trained == "home"
+
+    @property
     def template(self) -> str:
         """The source of the chat template that is used."""
         return self._template.source

@@ -8,7 +8,11 @@ from dataclasses import replace
 
 from home_llm.cli.logs import set_up_logging
 from home_llm.models import (
+    BASE_ID,
     EMBEDDED_ID,
+    EMBEDDED_NAME,
+    EMBEDDED_QUANT,
+    HOME_ID,
     Hub,
     ModelError,
     Progress,
@@ -91,9 +95,21 @@ def _show(progress: Progress) -> None:
     print(f"\r{progress.file}  {progress.percent:5.1f}%  {rate:.1f} MB/s ", end="", file=sys.stderr, flush=True)
 
 
+def _built_in(name: str) -> str:
+    """Return what the model that comes with Home LLM is, by one of its names."""
+    entry = find_entry(name)
+    adapter = entry.adapter_path if entry else None
+    weights = f"{EMBEDDED_NAME}, {EMBEDDED_QUANT}"
+    made = f"{HOME_ID}: {weights}, with the adapter {adapter.name}" if adapter else f"{BASE_ID}: {weights}"
+    lines = [f"{made}, Apache-2.0. It comes with Home LLM."]
+    if entry:
+        lines += [f"  {entry.good_for}", f"  languages: {', '.join(entry.languages)}"]
+    return "\n".join(lines)
+
+
 def _info(settings: Settings, name: str) -> None:
-    if name == EMBEDDED_ID:
-        print("The embedded model: SmolLM2-135M-Instruct, Q4_1, Apache-2.0. It comes with Home LLM.")
+    if name.lower() in (EMBEDDED_ID, HOME_ID, BASE_ID):
+        print(_built_in(name.lower()))
         return
     stored = [model for model in Store(settings.data_dir).models() if name in (model.id, model.repository)]
     for model in stored:

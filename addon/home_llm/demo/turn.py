@@ -59,7 +59,7 @@ def take_turn(chat: Chat, house: House, command: str) -> Turn:
         RequestError: the command does not fit the model's context.
     """
     turn = Turn()
-    for event in chat.prepare(request(house, command)).events():
+    for event in chat.prepare(request(house, command, examples=not chat.knows_houses)).events():
         match event:
             case Text():
                 turn.reply += event.text
@@ -74,11 +74,11 @@ def take_turn(chat: Chat, house: House, command: str) -> Turn:
     return turn
 
 
-def request(house: House, command: str) -> ChatRequest:
-    """Return the request in the compact home format."""
+def request(house: House, command: str, *, examples: bool = True) -> ChatRequest:
+    """Return the request in the compact home format, with examples for a model that was not trained on it."""
     prompt = "\n".join([_PERSONA, *describe(house)])
     messages = [Message("system", prompt)]
-    for asked, call, said in _EXAMPLES:
+    for asked, call, said in _EXAMPLES if examples else ():
         messages += [Message("user", asked), Message("assistant", f"{call}\n{said}")]
     return ChatRequest(
         messages=(*messages, Message("user", command)),

@@ -87,7 +87,9 @@ def test_models(data_dir: Path) -> None:
     assert "embedded" in listed.stdout
     assert "home-3b-v3" in listed.stdout.lower()
     info = home_llm("models", "info", "embedded", data_dir=data_dir)
-    assert "SmolLM2-135M" in info.stdout
+    assert info.stdout.startswith("home-135m: SmolLM2-135M-Instruct, Q4_1, with the adapter home-135m.gguf")
+    base = home_llm("models", "info", "smollm2-135m", data_dir=data_dir)
+    assert base.stdout.startswith("smollm2-135m: SmolLM2-135M-Instruct, Q4_1, Apache-2.0")
     for action in ("info", "pull", "remove"):
         wrong = home_llm("models", action, "no-such-model", data_dir=data_dir)
         assert wrong.returncode == 2
