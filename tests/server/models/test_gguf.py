@@ -7,7 +7,8 @@ import pytest
 
 from gguf_writer import F16, F32, Q4_0, llama_metadata, tiny_model, write_gguf
 from home_llm.models.errors import GgufError
-from home_llm.models.gguf import ArrayInfo, peek_gguf, read_gguf, split_parts
+from home_llm.models.gguf import peek_gguf, read_gguf, split_parts
+from home_llm.models.gguf_cursor import ArrayInfo
 
 
 def _write(folder: Path, data: bytes, name: str = "model.gguf") -> Path:
