@@ -150,6 +150,8 @@ def serve_rpc(host: str, port: int, *, threads: int, cache: Path | None) -> None
 
 def _rpc_function(name: str, result: Any, *arguments: Any) -> Any:
     """Return a function of the RPC back-end, which is a library of its own in a build with run-time back-ends."""
+    # Workers are connected before anything is loaded, and the back-ends come first.
+    library.start()
     ggml = _ggml()
     registry = ggml.ggml_backend_reg_by_name(b"RPC")
     address = ggml.ggml_backend_reg_get_proc_address(registry, name.encode()) if registry else None
