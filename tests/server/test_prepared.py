@@ -55,6 +55,17 @@ def test_once(tmp_path: Path) -> None:
     assert inodes(folder)[model.name] != made[model.name]
 
 
+def test_gone_while_it_sleeps(tmp_path: Path) -> None:
+    """Who clears the cache while the model rests gets answers all the same: base and adapter are there."""
+    with Served(tmp_path, model="embedded", idle_unload=60) as served:
+        served.wait_until("ok")
+        before = served.post("/v1/chat/completions", CHAT).json["choices"][0]["message"]
+        assert served.runtime.rest()
+        for path in (tmp_path / "cache" / "recoded").iterdir():
+            path.unlink()
+        assert served.post("/v1/chat/completions", CHAT).json["choices"][0]["message"] == before
+
+
 def test_the_same_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the processor gains nothing, nothing is made, and the answer is the same."""
     monkeypatch.setattr(prepared, "repacks", lambda: False)

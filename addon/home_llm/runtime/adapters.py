@@ -42,13 +42,13 @@ def read_adapters(chosen: Sequence[tuple[Path, float]], weights: Weights) -> tup
 
 
 def file_and_own_adapters(weights: Weights) -> tuple[Path, tuple[LoadedAdapter, ...]]:
-    """Return the file to load, and what belongs to it.
+    """Return the file to load, and what belongs to it; the weights' own, where those made of them are gone again.
 
     Raises:
         ModelError: the adapter is not for these weights.
     """
     recoded = weights.recoded
-    if recoded is None:
+    if recoded is None or not (recoded.model.is_file() and recoded.adapter.is_file()):
         return weights.path, own_adapters(weights)
     return recoded.model, read_adapters([(recoded.adapter, 1.0)], weights)
 

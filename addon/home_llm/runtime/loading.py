@@ -149,7 +149,7 @@ def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) 
     adapters = read_adapters([(adapter.file.path, adapter.scale) for adapter in recipe.adapters], weights)
     path, own = file_and_own_adapters(weights)
     applied = (*own, *adapters)
-    size = path.stat().st_size if weights.recoded else weights.size
+    size = weights.size if path == weights.path else path.stat().st_size
     size += sum(adapter.file.size for adapter in applied)
     found = helpers(settings)
     memory += borrowed_memory(found)
@@ -170,7 +170,7 @@ def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) 
                 cache_type=cache_type,
                 parking_budget=min(max(spare // 2, _LEAST_PARKING), _MOST_PARKING),
                 prefixes=settings.data_dir / "cache" / "prefixes",
-                identity=path.name if weights.recoded else weights.sha256 or file_identity(path),
+                identity=path.name if path != weights.path else weights.sha256 or file_identity(path),
                 adapters=tuple(adapter.use for adapter in applied),
             ),
         )
