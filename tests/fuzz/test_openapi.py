@@ -4,7 +4,7 @@ The document is the server's own. Each answer must be one that it describes: no 
 right schema, also in each part of a stream; and an error must have its dialect's own shape.
 
 HOME_LLM_FUZZ_EXAMPLES is how many bodies are made up for a route beside those that go through the fields of its schema,
-and HOME_LLM_FUZZ_SEED draws others: both are for a longer run.
+and has all of those tried in every route; HOME_LLM_FUZZ_SEED draws others. Both are for a longer run.
 """
 
 import json
@@ -27,12 +27,17 @@ from home_llm.runtime import Runtime
 from home_llm.settings import Settings
 from server_process import ServerProcess
 
-EXAMPLES = int(os.environ.get("HOME_LLM_FUZZ_EXAMPLES", "25"))
+# The short profile, without that variable, is for every run of all tests.
+IS_SHORT = "HOME_LLM_FUZZ_EXAMPLES" not in os.environ
+EXAMPLES = int(os.environ.get("HOME_LLM_FUZZ_EXAMPLES", "10"))
 SEED = int(os.environ.get("HOME_LLM_FUZZ_SEED", "1"))
 # What changes the model for all that comes after.
 LEFT_OUT = "^/v1/internal/model/(load|unload)$|^/api/v1/model$"
-# Their bodies are those of other routes, where the many fields are gone through already.
-LIKE_OTHERS = [
+# Their bodies have all the fields of the samplers, or others as many: to make up what goes through each takes half a
+# minute a route.
+WITH_MANY_FIELDS = [
+    *("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens"),
+    *("/completion", "/api/chat", "/api/generate", "/api/v1/generate", "/api/v1/chat"),
     *("/v1/internal/warm", "/v1/internal/chat-prompt", "/apply-template", "/completions", "/infill", "/embedding"),
     *("/embeddings", "/chat/completions", "/chat/completions/input_tokens", "/v1/chat/completions/input_tokens"),
     *("/responses", "/responses/input_tokens", "/v1/responses/input_tokens"),
@@ -46,8 +51,7 @@ CONFIG = SchemathesisConfig.from_dict(
         "generation": {"max-examples": EXAMPLES, "database": "none"},
         "phases": {"coverage": {"unexpected-methods": ["PUT"]}},
         "operations": [
-            {"include-path": path, "phases": {"coverage": {"enabled": "HOME_LLM_FUZZ_EXAMPLES" in os.environ}}}
-            for path in LIKE_OTHERS
+            {"include-path": path, "phases": {"coverage": {"enabled": not IS_SHORT}}} for path in WITH_MANY_FIELDS
         ],
         "checks": {
             "enabled": False,
