@@ -242,3 +242,56 @@ async def test_a_tool_with_a_bug(hass: HomeAssistant, server: ChatServer) -> Non
     server.script([answer(call("break", {}), finish="tool_calls"), answer("It is broken.")])
     assert speech(await say(hass, "break it")) == "It is broken."
     assert "list index out of range" in server.requests[1]["messages"][-1]["content"]
+
+
+async def test_several_apis_at_once(hass: HomeAssistant, server: ChatServer) -> None:
+    """A door is asked about also where Home Assistant puts the tools of several APIs together."""
+    llm.async_register_api(hass, BrokenAPI(hass=hass, id="broken", name="Broken"))
+    await set_up(hass, server, llm_hass_api=["assist", "broken"])
+    calls = async_mock_service(hass, "lock", "unlock")
+    server.script([answer(call("HassTurnOff", {"name": "Front Door"}), finish="tool_calls")])
+    result = await say(hass, "open the front door")
+    assert speech(result) == "Shall I unlock the Front Door?"
+    assert calls == []
+    await say(hass, "yes", conversation_id=result.conversation_id)
+    assert len(calls) == 1
+
+
+async def test_sentences_of_the_users_own(hass: HomeAssistant, server: ChatServer) -> None:
+    """What the user has written for an intent is a routine, whatever it does."""
+    ran = async_mock_service(hass, "test", "ran")
+    script = {"GoodNight": {"description": "Says good night", "action": {"action": "test.ran"}}}
+    assert await async_setup_component(hass, "intent_script", {"intent_script": script})
+    await set_up(hass, server, confirm=["routine"])
+    server.script([answer(call("GoodNight", {}), finish="tool_calls")])
+    result = await say(hass, "good night")
+    assert speech(result).startswith("Shall I run ")
+    assert ran == []
+    await say(hass, "yes", conversation_id=result.conversation_id)
+    await hass.async_block_till_done()
+    assert len(ran) == 1
+
+
+@pytest.mark.parametrize("arguments", [{}, {"name": ["Kitchen Light"]}])
+async def test_arguments_that_an_intent_refuses(
+    hass: HomeAssistant, server: ChatServer, arguments: dict[str, Any]
+) -> None:
+    """The model is told what is wrong with a call on nothing, or on a list, and may try again."""
+    await set_up(hass, server)
+    right = answer(call("HassTurnOn", {"name": "Kitchen Light"}), finish="tool_calls")
+    server.script([answer(call("HassTurnOn", arguments), finish="tool_calls"), right, answer("It is on.")])
+    assert speech(await say(hass, "turn on the kitchen light")) == "It is on."
+    assert is_on(hass, "light.kitchen_light")
+    assert '"error":true' in server.requests[1]["messages"][-1]["content"]
+
+
+async def test_one_call_on_all_sorts_of_things(hass: HomeAssistant, server: ChatServer) -> None:
+    """What a call names by area alone may be of any kind, and is not held against the name of one of them."""
+    await set_up(hass, server)
+    kitchen = ar.async_get(hass).async_create("Kitchen")
+    for entity_id in ("light.kitchen_light", "switch.pump"):
+        er.async_get(hass).async_update_entity(entity_id, area_id=kitchen.id)
+    server.script([answer(call("HassTurnOff", {"area": "Kitchen"}), finish="tool_calls"), answer("Off.")])
+    await hass.services.async_call("light", "turn_on", KITCHEN, blocking=True)
+    assert speech(await say(hass, "turn off everything in the kitchen")) == "Off."
+    assert not is_on(hass, "light.kitchen_light")
