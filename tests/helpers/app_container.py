@@ -157,15 +157,32 @@ class AppContainer(Client):
         return sum(int(ticks) for line in fields for ticks in line[11:15]) / 100
 
     def private_bytes(self) -> int:
-        """Return the memory of all of it without the pages of the weights' file."""
-        rollup = self.execute("sh", "-c", "cat /proc/[0-9]*/smaps || true")
+        """Return the memory of all of it without the pages of the weights' files.
+
+        It is read on the host: in the container not even root may look into another user's process.
+        """
         total, counted = 0, True
-        for line in rollup.splitlines():
-            if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-                counted = not line.endswith(".gguf")
-            elif counted and line.startswith("Pss:"):
-                total += int(line.split()[1]) * 1024
+        for maps in self._processes():
+            for line in (maps / "smaps").read_text().splitlines():
+                if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+                    counted = not line.endswith(".gguf")
+                elif counted and line.startswith("Pss:"):
+                    total += int(line.split()[1]) * 1024
+        assert total > 1_000_000, "no process of the app was found"
         return total
+
+    def _processes(self) -> list[Path]:
+        """Return the folders in `/proc` of what runs in the container, as the host sees it."""
+        own = Path(f"/proc/{self.inspect('{{json .State.Pid}}')}/ns/pid").readlink()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if (folder / "ns/pid").readlink() == own:
+                    found.append(folder)
+            except (FileNotFoundError, PermissionError):
+                # It ended meanwhile, or is the machine's own.
+                continue
+        return found
 
     def logs(self) -> str:
         """Return what it has printed."""

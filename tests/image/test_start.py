@@ -80,7 +80,7 @@ def test_server_is_not_root(start: Start) -> None:
 
 
 def test_idle_costs(start: Start, record_property: Callable[[str, object], None]) -> None:
-    """Beside its weights the app takes less than 150 MB of memory, and idle less than 0.5 percent of a core."""
+    """Beside the file of its weights the app takes less than 450 MB of memory, and idle less than 0.5 percent of a core."""
     app = start()
     app.wait_for("ok")
     time.sleep(5)
@@ -92,7 +92,8 @@ def test_idle_costs(start: Start, record_property: Callable[[str, object], None]
     record_property("idle_megabytes", round(memory))
     record_property("idle_percent", round(percent, 2))
     assert percent < 0.5
-    assert memory < 150
+    # 144 of them are the KV cache, and 93 what llama.cpp makes of the weights (docs/image.md).
+    assert memory < 450
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "generating"])
