@@ -169,7 +169,7 @@ def test_disk_that_is_full(start: Start, tmp_path: Path) -> None:
 def test_memory_too_small(start: Start, files: LocalHub) -> None:
     """A quant that does not fit the container's memory is refused before it is downloaded, and one that fits named."""
     files.announce_size(REPOSITORY, FILE, 3_000_000_000)
-    app = start("--memory", "700m", options=MODEL, environment=from_hub(files))
+    app = start("--memory", "850m", options=MODEL, environment=from_hub(files))
     app.wait_for("error")
     message = app.health()["message"]
     assert "needs 3.3 GB of memory" in message
