@@ -80,7 +80,7 @@ def test_server_is_not_root(start: Start) -> None:
 
 
 def test_idle_costs(start: Start, record_property: Callable[[str, object], None]) -> None:
-    """Beside the file of its weights the app takes less than 450 MB of memory, and idle less than 0.5 percent of a core."""
+    """Beside the file of its weights the app takes less than 450 MB, and idle less than 0.5 percent of a core."""
     app = start()
     app.wait_for("ok")
     time.sleep(5)
