@@ -1,10 +1,12 @@
 # The Home Assistant app. Build it with the repository as context; docker, buildx and podman all do.
 # build.yaml names the same base for the Supervisor.
 ARG BUILD_FROM=ghcr.io/home-assistant/base-debian:trixie
+# The same for the machine that builds, where one name does not stand for both.
+ARG BUILDER_FROM=${BUILD_FROM}
 
 # Builder: compiles llama.cpp and makes the environment in the place where it will run. It runs on the machine that
 # builds, also where the app is for another kind of processor.
-FROM --platform=${BUILDPLATFORM} ${BUILD_FROM} AS builder
+FROM --platform=${BUILDPLATFORM} ${BUILDER_FROM} AS builder
 
 ARG TARGETARCH
 # A few builds for processors in place of all, such as "x64|haswell", and "off": for tests, which have less time.
@@ -103,7 +105,8 @@ RUN mkdir /layers/drivers \
 
 
 # The app: no compiler, no package cache, no pip.
-FROM ${BUILD_FROM}
+# The platform is said again: podman would look for the base of the stage before.
+FROM --platform=${TARGETPLATFORM} ${BUILD_FROM}
 
 # The server is not root; what it may write is /data. Drivers for graphics load libraries of the desktop, and use none.
 COPY --from=builder /layers/drivers /

@@ -43,8 +43,8 @@ def test_final_stage_has_no_build_tools() -> None:
     """The compiler, pip and the package lists stay in the builder."""
     stages = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text("utf-8"), flags=re.MULTILINE)
     assert len(stages) == 3
-    assert stages[1].startswith("--platform=${BUILDPLATFORM} ${BUILD_FROM} AS builder\n")
-    assert stages[2].startswith("${BUILD_FROM}\n")
+    assert stages[1].startswith("--platform=${BUILDPLATFORM} ${BUILDER_FROM} AS builder\n")
+    assert stages[2].startswith("--platform=${TARGETPLATFORM} ${BUILD_FROM}\n")
     assert "build-essential" in stages[1]
     assert not re.search(r"build-essential|cmake|gcc|-dev\b|bin/pip|venv", stages[2])
     assert stages[2].count("apt-get install") == stages[2].count("rm -rf /var/lib/apt/lists/*") == 1
