@@ -35,6 +35,7 @@ class Gguf:
         parameters: number of weights (of this part, where it is split); 0 where the header was cut short.
         kv_bytes_per_token: KV cache in f16 that one token of context takes; None where it is not known.
         keys_bear_q8_0: whether keys may be kept as `q8_0`; see `_keys_bear_q8_0`.
+        formats: in which the tensors are (of this part, where it is split), such as `Q4_1`.
         norms: where the weights of the norms are, which no quant changes: offsets and bytes, by name.
         split_count: parts the model is split into; 1 where it is whole.
     """
@@ -48,6 +49,7 @@ class Gguf:
     context_length: int
     kv_bytes_per_token: int | None
     keys_bear_q8_0: bool
+    formats: frozenset[str]
     norms: tuple[tuple[int, int], ...]
     has_chat_template: bool
     split_index: int
@@ -61,13 +63,14 @@ class Gguf:
 
 
 class _Tensors(NamedTuple):
-    """What the table tells: weights, the type that holds most bytes, where the data ends, biases of keys, norms."""
+    """What the table tells: weights, the type of most bytes, where the data ends, biases of keys, norms, formats."""
 
     parameters: int = 0
     largest: str = ""
     end: int = 0
     biased_keys: bool = False
     norms: tuple[tuple[int, int], ...] = ()
+    formats: frozenset[str] = frozenset()
 
 
 def read_gguf(path: Path) -> Gguf:
@@ -168,7 +171,9 @@ def _read_tensors(cursor: Cursor, count: int, alignment: int) -> _Tensors:
     start = -(-cursor.position // alignment) * alignment
     largest = max(bytes_by_type, key=bytes_by_type.__getitem__, default="")
     placed = tuple((start + offset, length) for _, (offset, length) in sorted(norms.items()))
-    return _Tensors(parameters, largest, start + end if count else cursor.position, biased, placed)
+    return _Tensors(
+        parameters, largest, start + end if count else cursor.position, biased, placed, frozenset(bytes_by_type)
+    )
 
 
 def _facts(metadata: Mapping[str, Value], tensors: _Tensors, *, size: int, version: int) -> Gguf:
@@ -185,6 +190,7 @@ def _facts(metadata: Mapping[str, Value], tensors: _Tensors, *, size: int, versi
         context_length=_number(metadata, f"{architecture}.context_length"),
         kv_bytes_per_token=_kv_bytes_per_token(metadata, architecture),
         keys_bear_q8_0=tensors.parameters > 0 and not tensors.biased_keys and _keys_bear_q8_0(metadata, architecture),
+        formats=tensors.formats,
         norms=tensors.norms,
         has_chat_template="tokenizer.chat_template" in metadata,
         split_index=_number(metadata, "split.no"),

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from .errors import ModelError, StoppedError
 from .ggml_types import FILE_TYPES, TENSOR_TYPES
+from .gguf import Gguf
 from .gguf_tensors import Bytes, Tensor, TensorFile, TensorWriter, open_tensors
 
 _BLOCK: Final = 32
@@ -45,15 +46,9 @@ class Numbers(Protocol):
         """Return a tensor as it lies in a file."""
 
 
-def worth_recoding(base: Path) -> bool:
-    """Return whether a model has tensors in Q4_1.
-
-    Raises:
-        GgufError: it is damaged.
-        OSError: it cannot be read.
-    """
-    with open_tensors(base) as model:
-        return any(tensor.kind == _Q4_1 for tensor in model.tensors)
+def worth_recoding(facts: Gguf) -> bool:
+    """Return whether a model has tensors in Q4_1."""
+    return TENSOR_TYPES[_Q4_1].name in facts.formats
 
 
 def recode(

@@ -52,7 +52,7 @@ class Preparer:
         """
         own = own_adapters(weights)
         try:
-            if not own or not repacks() or not worth_recoding(weights.path):
+            if not own or not repacks() or not worth_recoding(weights.facts):
                 return weights
             recoded = self._files(weights, own[0].file.path)
             if not (_is_whole(recoded.model) and _is_whole(recoded.adapter)):
