@@ -26,6 +26,19 @@ DEEDS: dict[str, tuple[str, ...]] = {
     "cover": ("open", "close"),
     "lock": ("lock",),
 }
+# What may be spoken of, with the words for what is done there: the end of the names of groups of phrases.
+SPOKEN = {
+    "light": "switch",
+    "switch": "switch",
+    "fan": "switch",
+    "humidifier": "switch",
+    "media_player": "switch",
+    "climate": "heat",
+    "cover": "cover",
+    "lock": "lock",
+    "vacuum": "robot",
+    "lawn_mower": "robot",
+}
 # How often each is talked about.
 WEIGHTS = {"light": 4, "switch": 1.5, "fan": 2, "humidifier": 1, "media_player": 1.5, "cover": 3, "lock": 0.7}
 

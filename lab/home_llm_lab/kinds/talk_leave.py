@@ -7,22 +7,10 @@ from home_llm_lab.house import Thing
 from home_llm_lab.kinds.refer import refer
 from home_llm_lab.kinds.registry import Scene, kind
 from home_llm_lab.kinds.talk_common import UNKNOWN, talk, turn
+from home_llm_lab.kinds.talk_deeds import SPOKEN
 
 # What may be spoken of, with the words for what should not be done there.
-_KINDS_OF = {
-    "light": "switch",
-    "switch": "switch",
-    "fan": "switch",
-    "humidifier": "switch",
-    "media_player": "switch",
-    "climate": "heat",
-    "cover": "cover",
-    "lock": "lock",
-    "vacuum": "robot",
-    "lawn_mower": "robot",
-    "scene": "named",
-    "script": "named",
-}
+_KINDS_OF = {**SPOKEN, "scene": "named", "script": "named"}
 
 
 def _some(scene: Scene, *, named: bool) -> tuple[Thing, str] | None:

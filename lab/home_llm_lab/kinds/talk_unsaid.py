@@ -10,21 +10,8 @@ from home_llm_lab.kinds.act_groups import BLINDS, FANS, HEATING, LIGHTS, LOCKS, 
 from home_llm_lab.kinds.refer import refer
 from home_llm_lab.kinds.registry import Scene, kind
 from home_llm_lab.kinds.talk_common import UNKNOWN, talk, turn
-from home_llm_lab.kinds.talk_deeds import tempting
+from home_llm_lab.kinds.talk_deeds import SPOKEN, tempting
 
-# The words for what is done to a device: clause_do_X, clause_done_X and clause_not_X of phrases.
-_WORDS = {
-    "light": "switch",
-    "switch": "switch",
-    "fan": "switch",
-    "humidifier": "switch",
-    "media_player": "switch",
-    "climate": "heat",
-    "cover": "cover",
-    "lock": "lock",
-    "vacuum": "robot",
-    "lawn_mower": "robot",
-}
 _TOGETHER: tuple[Category, ...] = (LIGHTS, LIGHTS, LIGHTS, BLINDS, LOCKS, FANS, TVS, HEATING)
 # How often several devices of a place are spoken of rather than one.
 _SEVERAL = 0.3
@@ -41,12 +28,12 @@ def _several(scene: Scene) -> tuple[str, str] | None:
     if not found:
         return None
     said = group_phrase(scene, category, scene.rng.choice(found))
-    return (said, _WORDS[category.domain]) if said else None
+    return (said, SPOKEN[category.domain]) if said else None
 
 
 def _one(scene: Scene) -> tuple[str, Thing] | None:
     """Return a device as it is spoken of, and the device."""
-    things = [thing for thing in scene.house.exposed if thing.domain in _WORDS and thing.state not in UNKNOWN]
+    things = [thing for thing in scene.house.exposed if thing.domain in SPOKEN and thing.state not in UNKNOWN]
     scene.rng.shuffle(things)
     for thing in things[:4]:
         if said := refer(scene, thing):
@@ -65,7 +52,7 @@ def _told(scene: Scene, name: str, group: str, answer: str) -> Example | None:
         if (single := _one(scene)) is None:
             return None
         it, thing = single
-        words = _WORDS[thing.domain]
+        words = SPOKEN[thing.domain]
     clauses = {slot: scene.words.say(f"clause_{slot}_{words}", it=it) for slot in ("do", "done", "not")}
     said = scene.words.say(group, **clauses)
     made = talk(scene, name, turn(scene, said, scene.words.answer(answer), "talk"))
