@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -149,6 +150,15 @@ class AppContainer(Client):
     def inspect(self, template: str) -> Any:
         """Return what podman knows of the container."""
         return json.loads(podman("inspect", "--type", "container", "--format", template, self.name))
+
+    def write_at_length(self, begun: threading.Event, *, timeout: float) -> None:
+        """Ask for a long answer and read it to whatever end; `begun` is set when something of it is there."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout)
+        body = '{"prompt": "Once upon a time", "max_tokens": 4000, "stream": true, "ignore_eos": true}'
+        connection.request("POST", "/v1/completions", body, {"Authorization": f"Bearer {self.api_key}"})
+        response = connection.getresponse()
+        while response.readline():
+            begun.set()
 
     def cpu_seconds(self) -> float:
         """Return the processor time that all of it has used, what has ended there too."""

@@ -1,6 +1,5 @@
 """Measure what a user notices of the app's container, and print it as a table: `script/image measure`."""
 
-import http.client
 import os
 import platform
 import statistics
@@ -39,16 +38,7 @@ def seconds_to(app: AppContainer, *states: str) -> float:
 def begin_generation(app: AppContainer) -> None:
     """Have the app write a long answer, and return when its first word is there."""
     begun = threading.Event()
-
-    def read() -> None:
-        connection = http.client.HTTPConnection(app.host, app.port, timeout=60)
-        body = '{"prompt": "Once upon a time", "max_tokens": 4000, "stream": true, "ignore_eos": true}'
-        connection.request("POST", "/v1/completions", body, {"Authorization": f"Bearer {app.api_key}"})
-        response = connection.getresponse()
-        while response.readline():
-            begun.set()
-
-    threading.Thread(target=read, daemon=True).start()
+    threading.Thread(target=app.write_at_length, args=(begun,), kwargs={"timeout": 60}, daemon=True).start()
     assert begun.wait(60)
 
 

@@ -104,7 +104,7 @@ def test_sigterm_ends_it_well(start: Start, busy: bool, record_property: Callabl
     thread = None
     if busy:
         begun = threading.Event()
-        thread = threading.Thread(target=stream, args=(app, begun))
+        thread = threading.Thread(target=app.write_at_length, args=(begun,), kwargs={"timeout": 30})
         thread.start()
         assert begun.wait(20)
     seconds, status = app.stop()
@@ -115,16 +115,6 @@ def test_sigterm_ends_it_well(start: Start, busy: bool, record_property: Callabl
     assert status == 0
     assert seconds < 5
     assert "Stopped" in app.logs()
-
-
-def stream(app: AppContainer, begun: threading.Event) -> None:
-    """Ask for a long answer, and read it to whatever end."""
-    connection = http.client.HTTPConnection(app.host, app.port, timeout=30)
-    body = '{"prompt": "Once upon a time", "max_tokens": 4000, "stream": true, "ignore_eos": true}'
-    connection.request("POST", "/v1/completions", body, {"Authorization": f"Bearer {app.api_key}"})
-    response = connection.getresponse()
-    while response.readline():
-        begun.set()
 
 
 def test_sigterm_during_a_download(start: Start, hub: LocalHub, tiny_model: bytes) -> None:
