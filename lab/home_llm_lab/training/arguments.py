@@ -90,7 +90,7 @@ class Arguments:
         default="", metadata=_about("a checkpoint, or `last` for the newest of the run", "schedule")
     )
     torch_compile: bool = field(default=False, metadata=_about("compile the layers", "schedule"))
-    attention: Literal["auto", "flex", "sdpa"] = field(
+    attention: Literal["auto", "flex", "sdpa", "chunks"] = field(
         default="auto", metadata=_about("how trees are attended to", "schedule")
     )
     pre_allocate_cuda_buffers: bool = field(
@@ -118,6 +118,10 @@ class Arguments:
         default="", metadata=_about("modules with an adapter, by comma; every linear layer unless told", "LoRA")
     )
     lora_modules_to_save: str = field(default="", metadata=_about("modules that are trained whole, by comma", "LoRA"))
+    adapter: str = field(
+        default="",
+        metadata=_about("an adapter that train.py wrote, to be trained on; its rank and modules stay", "LoRA"),
+    )
     lora_merge: bool = field(default=False, metadata=_about("write the merged model too", "LoRA"))
 
     add_pad_token: bool = field(default=False, metadata=_about("give the base a token for padding", "tokens"))
@@ -207,7 +211,7 @@ def _add(group: Any, item: Any) -> None:
 
 
 _CHOICES = {
-    "attention": ("auto", "flex", "sdpa"),
+    "attention": ("auto", "flex", "sdpa", "chunks"),
     "learning_rate_schedule": get_args(Shape),
     "dpo_loss": get_args(PairLoss),
 }
@@ -234,5 +238,6 @@ def _check(arguments: Arguments) -> None:
         raise TrainingError("--beta must be above 0")
     if arguments.bucket_save_limit and not arguments.sync_to_bucket:
         raise TrainingError("--bucket_save_limit is of no use without --sync_to_bucket")
-    if not arguments.use_lora and (arguments.lora_merge or arguments.lora_modules or arguments.lora_modules_to_save):
+    of_lora = ("adapter", "lora_merge", "lora_modules", "lora_modules_to_save")
+    if not arguments.use_lora and any(getattr(arguments, name) for name in of_lora):
         raise TrainingError("flags of LoRA were given without --use_lora")

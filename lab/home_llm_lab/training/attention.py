@@ -1,4 +1,4 @@
-"""Attention over rows of trees: FlexAttention where the GPU has it, which skips what no token sees, or SDPA."""
+"""Attention over rows of trees: FlexAttention where the GPU has it, which skips what no token sees, SDPA, or chunks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from transformers import AttentionInterface
 
 from .batch import Batch
+from .chunks import Chunk, attend, cut
 
-Attention: TypeAlias = Literal["flex", "sdpa"]
+Attention: TypeAlias = Literal["flex", "sdpa", "chunks"]
 # The name under which transformers finds it.
 IMPLEMENTATION = "home_tree"
 
@@ -20,8 +21,15 @@ _LOGGER = logging.getLogger(__name__)
 _compiled: Callable[..., Any] | None = None
 
 
-def make_mask(batch: Batch, attention: Attention, dtype: torch.dtype) -> torch.Tensor | BlockMask:
-    """Return what a model with this attention takes as `attention_mask`."""
+def make_mask(batch: Batch, attention: Attention, dtype: torch.dtype) -> dict[str, Any]:
+    """Return the arguments with which a model with this attention is called."""
+    if attention == "chunks":
+        # What has four dimensions is passed on as it is.
+        return {"attention_mask": torch.empty(1, 1, 0, 0), "chunks": cut(batch, dtype)}
+    return {"attention_mask": _mask(batch, attention, dtype)}
+
+
+def _mask(batch: Batch, attention: Attention, dtype: torch.dtype) -> torch.Tensor | BlockMask:
     if attention == "sdpa":
         visible = batch.visible()
         if visible.device.type == "cpu":
@@ -46,6 +54,7 @@ def tree_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | BlockMask | None,
     scaling: float | None = None,
+    chunks: list[Chunk] | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attend, as transformers calls it: [rows, heads, length, width] to [rows, length, heads, width]."""
@@ -53,7 +62,9 @@ def tree_attention(
     repeats = query.shape[1] // key.shape[1]
     if repeats > 1:
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
-    if isinstance(attention_mask, BlockMask):
+    if chunks is not None:
+        attended = attend(query, key, value, chunks, scaling or query.shape[-1] ** -0.5)
+    elif isinstance(attention_mask, BlockMask):
         attended = _flex()(query, key, value, block_mask=attention_mask, scale=scaling)
     else:
         attended = torch.nn.functional.scaled_dot_product_attention(
@@ -66,7 +77,9 @@ AttentionInterface.register(IMPLEMENTATION, tree_attention)
 
 
 def choose_attention(device: torch.device, heads: int, key_heads: int, width: int) -> Attention:
-    """Return `flex` where it runs on this device, backwards too, and gives what SDPA gives; else `sdpa`."""
+    """Return `flex` where a GPU runs it, backwards too, and gives what SDPA gives, else `sdpa`; `chunks` on a CPU."""
+    if device.type == "cpu":
+        return "chunks"
     if device.type != "cuda":
         return "sdpa"
     try:
@@ -105,9 +118,10 @@ def _difference(device: torch.device, heads: int, key_heads: int, width: int) ->
     nothing = torch.zeros(0, device=device)
     batch = Batch(tree, tree, tree, branch, nothing, nothing, nothing, nothing, 0, 0)
     results = []
-    for attention in ("flex", "sdpa"):
+    kinds: tuple[Attention, ...] = ("flex", "sdpa")
+    for attention in kinds:
         inputs = [tensor.detach().clone().requires_grad_() for tensor in given]
-        mask = make_mask(batch, attention, torch.bfloat16)
+        mask = _mask(batch, attention, torch.bfloat16)
         query, key, value = inputs
         out, _ = tree_attention(torch.nn.Identity(), query, key, value, mask, scaling=width**-0.5)
         gradients = torch.autograd.grad(out.float().square().sum(), inputs)

@@ -55,6 +55,8 @@ def load_lora(model: PreTrainedModel, folder: Path) -> PeftModel:
     Raises:
         TrainingError: it is no adapter, or one for another base.
     """
+    if not (folder / "adapter_config.json").is_file():
+        raise TrainingError(f"{folder} holds no adapter of peft: adapter_config.json is missing")
     try:
         return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
     except (RuntimeError, ValueError, OSError) as error:
@@ -79,7 +81,7 @@ class Learner(nn.Module):
         causal: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         # Not registered a second time as modules of this one.
         self._parts = (causal.get_decoder(), causal.get_output_embeddings())
-        self._before: tuple[Any, Any] | None = None
+        self._before: Any = None
         self._dtype = next(causal.parameters()).dtype
         for layer in model.modules():
             if isinstance(layer, BaseTunerLayer):
@@ -110,24 +112,35 @@ class Learner(nn.Module):
     @contextlib.contextmanager
     def _as_it_was(self) -> Iterator[None]:
         """Be the model before training, for a while."""
-        if isinstance(self.model, PeftModel):
-            with self.model.disable_adapter():
-                yield
-            return
         if self._before is None:
             raise RuntimeError("remember() was not called before training")
-        trained = self._parts
-        self._parts = self._before
+        trained = self._put(self._before)
         try:
             yield
         finally:
-            self._parts = trained
+            self._put(trained)
 
     def remember(self) -> None:
-        """Keep the model as it is now, to be compared with; an adapter is just left out."""
-        if not isinstance(self.model, PeftModel):
+        """Keep the model as it is now, to be compared with; of one with an adapter that alone is copied."""
+        if isinstance(self.model, PeftModel):
+            self._before = [weight.detach().clone() for weight in self._adapter()]
+        else:
             copied: Any = copy.deepcopy(self.model).requires_grad_(requires_grad=False)
             self._before = (copied.get_decoder(), copied.get_output_embeddings())
+
+    def _put(self, other: Any) -> Any:
+        """Compute with other parts, or with other weights of the adapter, and return those in use until now."""
+        if not isinstance(self.model, PeftModel):
+            used, self._parts = self._parts, other
+            return used
+        weights = self._adapter()
+        before = [weight.data for weight in weights]
+        for weight, data in zip(weights, other, strict=True):
+            weight.data = data
+        return before
+
+    def _adapter(self) -> list[nn.Parameter]:
+        return [weight for weight in self.model.parameters() if weight.requires_grad]
 
     def hidden(self, batch: Batch) -> torch.Tensor:
         """Return [targets, width], what the model knows where each target is to be told."""
@@ -139,8 +152,8 @@ class Learner(nn.Module):
         states: torch.Tensor = self._parts[0](
             input_ids=batch.tokens,
             position_ids=batch.positions,
-            attention_mask=make_mask(batch, self.attention, dtype),
             use_cache=False,
+            **make_mask(batch, self.attention, dtype),
         ).last_hidden_state
         return states.flatten(0, 1).index_select(0, batch.sources)
 

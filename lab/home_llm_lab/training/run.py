@@ -26,7 +26,7 @@ from .checkpoint import Place, base_facts, find_checkpoint, load_checkpoint, rea
 from .dataset import Dataset, Reading, read_dataset
 from .errors import TrainingError
 from .journal import Journal, open_board
-from .learner import LINEAR, Learner, add_lora
+from .learner import LINEAR, Learner, add_lora, load_lora
 from .loop import Loop
 from .preference import Preference
 from .schedule import Schedule
@@ -166,7 +166,9 @@ def _model(arguments: Arguments, files: BaseFiles, tokenizer: Any, accelerator: 
     model: Any = load_model(files, tokenizer, dtype=dtype, bits=bits)
     if arguments.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    if arguments.use_lora:
+    if arguments.use_lora and arguments.adapter:
+        model = load_lora(model, Path(arguments.adapter))
+    elif arguments.use_lora:
         model = add_lora(
             model,
             rank=arguments.lora_rank,
@@ -175,6 +177,7 @@ def _model(arguments: Arguments, files: BaseFiles, tokenizer: Any, accelerator: 
             modules=_names(arguments.lora_modules) or LINEAR,
             saved=_names(arguments.lora_modules_to_save),
         )
+    if arguments.use_lora:
         model.peft_config["default"].base_model_name_or_path = arguments.base_model
         if arguments.gradient_checkpointing:
             model.enable_input_require_grads()

@@ -143,6 +143,10 @@ def test_checkpoints_and_adapters_of_another_base(
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
     with pytest.raises(TrainingError, match="does not fit this base"):
         load_lora(AutoModelForCausalLM.from_pretrained(base), run)
+    assert main(flags(base, data, tmp_path / "more", adapter=run)) == 1
+    assert "does not fit this base" in capsys.readouterr().err
+    assert main(flags(base, data, tmp_path / "more", adapter=data.parent)) == 1
+    assert "holds no adapter of peft" in capsys.readouterr().err
     assert main(flags(other, data, run, resume_from_checkpoint="last", lora_rank=8)) == 1
     assert "does not fit these flags" in capsys.readouterr().err
 

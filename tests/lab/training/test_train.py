@@ -105,6 +105,19 @@ def test_a_resumed_run_is_the_same(base: Path, data: Path, tmp_path: Path) -> No
     assert len(losses[0]) == 7
 
 
+def test_an_adapter_is_trained_on(base: Path, tmp_path: Path) -> None:
+    """A run that begins with an adapter begins with what that has learned, and keeps its rank."""
+    data = write_rows(tmp_path / "data.jsonl", [plain_house(number) for number in range(16)])
+    assert main(flags(base, data, tmp_path / "first", epochs=12, logging_steps=1)) == 0
+    more = {"adapter": tmp_path / "first", "lora_rank": 8, "max_steps": 2, "logging_steps": 1, "learning_rate": 1e-6}
+    assert main(flags(base, data, tmp_path / "second", **more)) == 0
+    losses = [line["loss"] for name in ("first", "second") for line in log_of(tmp_path / name) if "rate" in line]
+    assert losses[-2] < losses[0] - 0.2
+    one, two = adapter_of(tmp_path / "first"), adapter_of(tmp_path / "second")
+    assert all(one[name].shape == two[name].shape for name in one)
+    assert any(not torch.equal(one[name], two[name]) for name in one)
+
+
 def test_a_whole_model_is_trained_and_resumed(base: Path, data: Path, tmp_path: Path) -> None:
     """Without LoRA all weights are learned; checkpoints hold them."""
     more: dict[str, Any] = {"max_steps": 4, "save_steps": 2, "save_total_limit": 9, "learning_rate": 1e-3}

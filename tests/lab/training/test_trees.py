@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from home_llm_lab.training import chunks
 from home_llm_lab.training.base import find_base, load_model
 from home_llm_lab.training.batch import Batch, make_batch
 from home_llm_lab.training.chat import ChatEncoder, Encoded
@@ -54,6 +55,27 @@ def test_loss_and_gradients_are_those_of_single_conversations(learner: Learner) 
     torch.testing.assert_close(sums["together"][0], sums["alone"][0], rtol=1e-5, atol=0)
     for one, other in zip(sums["together"][1], sums["alone"][1], strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_chunks_compute_what_a_mask_does(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of several trees and padding give the same loss and gradients in chunks of any size as with a mask."""
+    trees = [tree for group in _conversations() for tree in plant(group, 512)[0]]
+    single = plant([_conversations()[0][0]], 512)[0]
+    batch = make_batch([[trees[0], *single], trees[1:], []], 2048)
+    results = []
+    for attention, enough in (("sdpa", 1), ("chunks", 384), ("chunks", 48)):
+        monkeypatch.setattr(chunks, "_ENOUGH", enough)
+        monkeypatch.setattr(learner, "attention", attention)
+        learner.zero_grad()
+        loss, right = learner(batch)
+        loss.backward()
+        gradients = [weight.grad.clone() for weight in learner.parameters() if weight.grad is not None]
+        results.append((loss.detach(), right, gradients))
+    for loss, right, gradients in results[1:]:
+        torch.testing.assert_close(loss, results[0][0], rtol=1e-5, atol=0)
+        assert torch.equal(right, results[0][1])
+        for one, other in zip(gradients, results[0][2], strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_each_token_sees_its_own_past_alone() -> None:
