@@ -1,6 +1,8 @@
 """Asking the hub, through the real huggingface_hub client: what it has, and every way it may refuse."""
 
 import email.utils
+import subprocess
+import sys
 import threading
 import time
 
@@ -28,6 +30,12 @@ def test_listing(hub: LocalHub, client: Hub, cancel: threading.Event) -> None:
         ("a.Q4_0.gguf", 100, 64),
     ]
     assert "authorization" not in hub.requests[0].headers
+
+
+def test_nothing_of_it_is_loaded_before_it_is_asked() -> None:
+    """A server that is only imported, or has its model, does without the hub's client and its memory."""
+    look = "import home_llm.cli.serve, sys; sys.exit(bool({'huggingface_hub', 'httpx2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
 
 
 def test_reading_a_range(hub: LocalHub, client: Hub, cancel: threading.Event) -> None:
