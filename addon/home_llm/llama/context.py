@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from home_llm.llama import library
 from home_llm.llama.model import Model, ModelLoadError
+from home_llm.llama.untouched import untouched_cache_given_back
 
 # llama_decode's return values (llama.h).
 _DECODED = 0
@@ -157,7 +158,8 @@ class Context:
         )
         parameters.no_perf = True
         library.last_error()
-        self.handle: Any = llama_cpp.llama_init_from_model(model.handle, parameters)
+        with untouched_cache_given_back():
+            self.handle: Any = llama_cpp.llama_init_from_model(model.handle, parameters)
         if not self.handle:
             raise ModelLoadError(
                 f"llama.cpp cannot make a context of {n_ctx} tokens for {model.path.name}: "

@@ -3,6 +3,9 @@
 import ctypes
 import functools
 import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ class _LogBridge:
 
     def __init__(self) -> None:
         self.expect_errors = False
+        self.listeners: tuple[Callable[[str], None], ...] = ()
         self._line = ""
         self._level = logging.DEBUG
 
@@ -51,6 +55,8 @@ class _LogBridge:
             return
         if self._level >= logging.ERROR:
             _last_error[:] = [line]
+        for listener in self.listeners:
+            listener(line)
         expected = self.expect_errors or any(text in line for text in _EXPECTED)
         _LOGGER.log(logging.DEBUG if expected else self._level, "%s", line)
 
@@ -82,6 +88,23 @@ def build_info() -> str:
 def expect_errors(*, expected: bool) -> None:
     """Keep llama.cpp's errors out of the log while a decode is being aborted, which it reports as a failure."""
     _bridge.expect_errors = expected
+
+
+@contextmanager
+def overheard() -> Iterator[list[str]]:
+    """Collect what llama.cpp prints from within the block, in this thread; one block at a time."""
+    lines: list[str] = []
+    here = threading.get_ident()
+
+    def listen(line: str) -> None:
+        if threading.get_ident() == here:
+            lines.append(line)
+
+    _bridge.listeners = (*_bridge.listeners, listen)
+    try:
+        yield lines
+    finally:
+        _bridge.listeners = tuple(one for one in _bridge.listeners if one is not listen)
 
 
 def ggml() -> Any:
