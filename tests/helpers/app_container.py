@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import platform
-import re
 import subprocess
 import threading
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from container_memory import Memory
 from http_client import Client
 
 _ARCHITECTURE = "aarch64" if platform.machine() in ("aarch64", "arm64") else "amd64"
@@ -166,20 +166,12 @@ class AppContainer(Client):
         fields = (line.rpartition(") ")[2].split() for line in stats.splitlines() if ") " in line)
         return sum(int(ticks) for line in fields for ticks in line[11:15]) / 100
 
-    def private_bytes(self) -> int:
-        """Return the memory of all of it without the pages of the weights' files.
+    def memory(self) -> Memory:
+        """Return what all of it takes; its option `log_level` must be debug.
 
         It is read on the host: in the container not even root may look into another user's process.
         """
-        total, counted = 0, True
-        for maps in self._processes():
-            for line in (maps / "smaps").read_text().splitlines():
-                if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
-                    counted = not line.endswith(".gguf")
-                elif counted and line.startswith("Pss:"):
-                    total += int(line.split()[1]) * 1024
-        assert total > 1_000_000, "no process of the app was found"
-        return total
+        return Memory.of(self._processes(), self.logs())
 
     def _processes(self) -> list[Path]:
         """Return the folders in `/proc` of what runs in the container, as the host sees it."""

@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from app_container import IMAGE, AppContainer, Network
+from app_container import IMAGE, SUPERVISOR, AppContainer, Network
+from supervisor_server import LocalSupervisor
+from waiting import wait_until
 
 STARTS = 10
 STOPS = 5
@@ -20,9 +22,9 @@ IDLE_SECONDS = 60
 
 
 @contextmanager
-def started(folder: Path, name: str) -> Iterator[AppContainer]:
+def started(folder: Path, name: str, **options: str) -> Iterator[AppContainer]:
     """Run the app with its embedded model on a data folder of that name."""
-    with AppContainer(folder / name, options={}) as app:
+    with AppContainer(folder / name, options=options) as app:
         yield app
 
 
@@ -51,7 +53,7 @@ def row(what: str, goal: str, values: Sequence[float], unit: str) -> str:
 
 def measure(folder: Path) -> Iterator[str]:
     """Yield the rows, each when it is measured."""
-    health, ready, stops, memory, percent = [], [], [], [], []
+    health, ready, stops, percent = [], [], [], []
     for number in range(STARTS):
         with started(folder, f"new-{number}") as app:
             health.append(seconds_to(app, "loading", "ok"))
@@ -69,19 +71,27 @@ def measure(folder: Path) -> Iterator[str]:
             busy.append(app.stop()[0])
     yield row("start to the embedded model ready, later starts", "5 s", again, "s")
     yield row("SIGTERM to the end, in the middle of an answer", "5 s", busy, "s")
-    with started(folder, "idle") as app:
+    with LocalSupervisor(host=SUPERVISOR, port=80) as supervisor, started(folder, "idle", log_level="debug") as app:
         app.wait_for("ok")
+        # The search for the Supervisor is over then.
+        wait_until(lambda: supervisor.pushes, 60)
         time.sleep(10)
+        memory = [app.memory()]
         for _ in range(3):
             before = app.cpu_seconds()
             time.sleep(IDLE_SECONDS)
             percent.append(100 * (app.cpu_seconds() - before) / IDLE_SECONDS)
-            memory.append(app.private_bytes() / 1e6)
         app.chat("What is the capital of France?")
         time.sleep(5)
-        used = [app.private_bytes() / 1e6]
-    yield row("memory beside the weights, before the first question", "150 MB", memory, "MB")
-    yield row("memory beside the weights, after a question", "150 MB", used, "MB")
+        memory.append(app.memory())
+    for when, one in zip(("before the first question", "after a question"), memory, strict=True):
+        yield row(f"memory beside the weights, {when}", "150 MB", [one.beside_weights / 1e6], "MB")
+        yield row(
+            f"the same with weights that are rearranged, and the adapter, {when}", "", [one.beside_files / 1e6], "MB"
+        )
+        yield row(f"anonymous memory, {when}", "", [one.anonymous / 1e6], "MB")
+        yield row(f"everything (PSS), {when}", "", [one.total / 1e6], "MB")
+        yield row(f"everything (RSS), {when}", "", [one.resident / 1e6], "MB")
     yield row(f"processor time while idle, of {IDLE_SECONDS} s", "0.5 %", percent, "%")
 
 
