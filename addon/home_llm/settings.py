@@ -14,6 +14,8 @@ ENVIRONMENT_PREFIX = "HOME_LLM_"
 QUANTS = ("auto", "Q3_K_M", "Q3_K_L", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16", "none")
 CACHE_TYPES = ("auto", "f16", "q8_0/f16", "q8_0", "q4_0")
 CacheType = Literal["auto", "f16", "q8_0/f16", "q8_0", "q4_0"]
+POOLINGS = ("auto", "mean", "cls", "last", "none")
+Pooling = Literal["auto", "mean", "cls", "last", "none"]
 LOG_LEVELS = ("trace", "debug", "info", "notice", "warning", "error", "fatal")
 
 
@@ -52,6 +54,12 @@ class Settings:
     idle_unload: float = _setting(0.0, "minutes without requests after which the model is unloaded; 0 is never")
     cache_type: CacheType = _setting(
         "auto", "how keys and values are kept in memory; auto is q8_0/f16 where the keys bear it", choices=CACHE_TYPES
+    )
+    pooling: Pooling = _setting(
+        "auto",
+        "what of a text its vector is: the mean of its tokens, the first (cls) or the last one, or none, which is a "
+        "vector of each; auto is what the model was made for",
+        choices=POOLINGS,
     )
     api_key: str = _setting(
         "", "key that clients must send; empty is open on the loopback and made for you elsewhere", secret=True

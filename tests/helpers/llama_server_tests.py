@@ -127,6 +127,7 @@ def _environment(peer: Peer, folder: Path) -> dict[str, str]:
         "LLAMA_SERVER_BIN_PATH": str(launcher),
         "LLAMA_CACHE": str(folder / "cache"),
         "SUBSTITUTE": str(folder / "substitute.gguf"),
+        "RANKER": str(folder / "ranker.gguf"),
         "NURSERY": str(folder / "nursery"),
         "PEER": str(ROOT / ".cache" / "peer"),
     }

@@ -18,13 +18,17 @@ from gguf_writer import F32, Int32, write_gguf
 from home_llm.llama import Model
 
 KINDS = ("full", "window", "recurrent", "hybrid")
+RANKERS = ("ranker", "encoder")
 WINDOW = 32
+RANKING = "<|im_start|>user\n<Query>: {query}\n<Document>: {document}<|im_end|>\n<|im_start|>assistant\n"
 
 _VOCABULARY = 2048
 _WIDTH = 64
 _HEAD = 16
 _HEADS = 4
 _FORWARD = 128
+# Of a BERT, which has a vector for each.
+_POSITIONS = 512
 _LAYERS = 2
 
 # Kinds of tokens in GGUF files (llama.h, enum llama_token_type).
@@ -56,7 +60,8 @@ def write_tiny_model(path: Path, kind: str, vocabulary: Model, **more: Any) -> P
     Args:
         path: the file to write.
         kind: one of `KINDS`: a plain Llama, a Gemma 3 with a sliding window of `WINDOW` tokens in its first layer, a
-            Mamba, or an LFM2, which has a recurrent layer and one with attention.
+            Mamba, or an LFM2, which has a recurrent layer and one with attention; or one of `RANKERS`, which score how
+            well a document answers a question: a Qwen 3 with a text of its own for both, and a BERT, which reads only.
         vocabulary: a model whose first tokens are taken over.
         more: further metadata of the tokenizer.
     """
@@ -64,22 +69,24 @@ def write_tiny_model(path: Path, kind: str, vocabulary: Model, **more: Any) -> P
     draw = _Draw(seed=7)
     weights: _Weights = {
         "token_embd.weight": draw.matrix(_WIDTH, _VOCABULARY, 1.0 if kind == "window" else 8.0),
-        "output.weight": draw.matrix(_WIDTH, _VOCABULARY, 8.0),
-        # LFM2's has a name that llama.cpp calls wrong and keeps.
-        "token_embd_norm.weight" if kind == "hybrid" else "output_norm.weight": _ones(_WIDTH),
+        **(_reading(draw) if kind == "encoder" else _writing(draw, kind)),
     }
+    if kind == "ranker":
+        weights["cls.output.weight"] = draw.matrix(_WIDTH, 2)
     for number in range(_LAYERS):
         weights |= {f"blk.{number}.{name}": values for name, values in layer(draw, number).items()}
     metadata = {
         "general.architecture": architecture,
         "general.name": f"Tiny {kind}",
         f"{architecture}.block_count": _LAYERS,
-        f"{architecture}.context_length": 8192,
+        f"{architecture}.context_length": _POSITIONS if kind == "encoder" else 8192,
         f"{architecture}.embedding_length": _WIDTH,
         f"{architecture}.feed_forward_length": _FORWARD,
-        f"{architecture}.attention.layer_norm_rms_epsilon": 1e-5,
+        f"{architecture}.attention.layer_norm{'' if kind == 'encoder' else '_rms'}_epsilon": 1e-5,
+        **({"tokenizer.chat_template.rerank": RANKING} if kind == "ranker" else {}),
         **{f"{architecture}.{key}": value for key, value in facts.items()},
         **_tokenizer(vocabulary),
+        **({"tokenizer.ggml.token_type_count": 2, "tokenizer.ggml.add_eos_token": True} if kind == "encoder" else {}),
         **{f"tokenizer.ggml.{key}": value for key, value in more.items()},
     }
     tensors = [(name, values.shape[::-1], F32) for name, values in weights.items()]
@@ -87,8 +94,47 @@ def write_tiny_model(path: Path, kind: str, vocabulary: Model, **more: Any) -> P
     return path
 
 
+def _writing(draw: _Draw, kind: str) -> _Weights:
+    """Return what a model has beside its layers that writes."""
+    # LFM2's norm has a name that llama.cpp calls wrong and keeps.
+    norm = "token_embd_norm.weight" if kind == "hybrid" else "output_norm.weight"
+    return {"output.weight": draw.matrix(_WIDTH, _VOCABULARY, 8.0), norm: _ones(_WIDTH)}
+
+
+def _reading(draw: _Draw) -> _Weights:
+    """Return what a BERT has beside its layers."""
+    return {
+        "position_embd.weight": draw.matrix(_WIDTH, _POSITIONS),
+        **_norm("token_embd_norm"),
+        "cls.weight": draw.matrix(_WIDTH, _WIDTH),
+        "cls.bias": draw.vector(-0.1, 0.1, _WIDTH),
+        "cls.output.weight": draw.matrix(_WIDTH, 1),
+        "cls.output.bias": draw.vector(-0.1, 0.1, 1),
+    }
+
+
 def _llama(draw: _Draw, _number: int) -> _Weights:
     return {**_attention(draw), **_forward(draw)}
+
+
+def _qwen(draw: _Draw, _number: int) -> _Weights:
+    norms = {"attn_q_norm.weight": 2 * _ones(_HEAD), "attn_k_norm.weight": 2 * _ones(_HEAD)}
+    return {**_attention(draw), **norms, **_forward(draw)}
+
+
+def _bert(draw: _Draw, _number: int) -> _Weights:
+    attention = {name: values for name, values in _attention(draw).items() if "norm" not in name}
+    return {
+        **attention,
+        **_norm("attn_output_norm"),
+        "ffn_up.weight": draw.matrix(_WIDTH, _FORWARD),
+        "ffn_down.weight": draw.matrix(_FORWARD, _WIDTH, 2.0),
+        **_norm("layer_output_norm"),
+    }
+
+
+def _norm(name: str) -> _Weights:
+    return {f"{name}.weight": _ones(_WIDTH), f"{name}.bias": 0 * _ones(_WIDTH)}
 
 
 def _gemma(draw: _Draw, _number: int) -> _Weights:
@@ -180,6 +226,26 @@ _BUILDERS: dict[str, tuple[str, dict[str, Any], Callable[[_Draw, int], _Weights]
             "ssm.time_step_rank": 4,
         },
         _mamba,
+    ),
+    "ranker": (
+        "qwen3",
+        {
+            **_HEAD_FACTS,
+            "attention.head_count_kv": _HEADS,
+            "pooling_type": 4,
+            "classifier.output_labels": ["yes", "no"],
+        },
+        _qwen,
+    ),
+    "encoder": (
+        "bert",
+        {
+            **_HEAD_FACTS,
+            "attention.head_count_kv": _HEADS,
+            "attention.causal": False,
+            "pooling_type": 2,
+        },
+        _bert,
     ),
     "hybrid": ("lfm2", {**_HEAD_FACTS, "attention.head_count_kv": [0, _HEADS], "shortconv.l_cache": 3}, _lfm2),
 }

@@ -32,6 +32,7 @@ def test_every_setting_is_a_flag_and_a_variable(tmp_path: Path) -> None:
         "rpc_servers": "neighbour:50052",
         "hang_timeout": "60.0",
         "meanwhile": "embedded",
+        "pooling": "last",
     }
     for item in fields(Settings):
         value = values.get(item.name, f"/tmp/{item.name}" if item.name == "data_dir" else f"a-{item.name}")

@@ -15,6 +15,7 @@ from home_llm.api import (
     ollama,
     openai,
     openapi,
+    rerank,
     responses,
     webui,
     webui_legacy,
@@ -53,6 +54,7 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     app.register_blueprint(openai.create_blueprint(runtime, admission))
     app.register_blueprint(responses.create_blueprint(runtime, admission))
     app.register_blueprint(embeddings.create_blueprint(runtime, admission))
+    app.register_blueprint(rerank.create_blueprint(runtime, admission))
     app.register_blueprint(anthropic.create_blueprint(runtime, admission))
     app.register_blueprint(ollama.create_blueprint(runtime, admission))
     app.register_blueprint(webui.create_blueprint(runtime, admission))

@@ -62,7 +62,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     def embeddings() -> flask.typing.ResponseReturnValue:
         body = read(EmbeddingsBody)
         with admission.enter():
-            room = runtime.embeddings()
+            room = one_vector_each(runtime.embeddings())
             if body.dimensions not in {None, room.dimensions}:
                 raise ApiError(
                     400,
@@ -95,13 +95,31 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
             vectors = vectors_of(room, _tokens(room, body.content, "content"))
         return flask.jsonify(
             [
-                # A list of vectors: other ways of pooling than the mean give one for each token.
-                {"index": index, "embedding": [normalised(vector, body.embd_normalize).tolist()]}
+                # A list of vectors: where nothing is pooled there is one for each token, which is left as it is.
+                {
+                    "index": index,
+                    "embedding": vector.tolist()
+                    if vector.ndim > 1
+                    else [normalised(vector, body.embd_normalize).tolist()],
+                }
                 for index, vector in enumerate(vectors)
             ]
         )
 
     return routes
+
+
+def one_vector_each(room: Embeddings) -> Embeddings:
+    """Return the room where it makes one vector of a text.
+
+    Raises:
+        ApiError: it makes one of each token.
+    """
+    if room.pooling == "none":
+        raise ApiError(
+            400, "With the setting pooling none there is a vector for each token: POST /embedding tells them."
+        )
+    return room
 
 
 def normalised(vector: Vector, norm: int = 2) -> Vector:

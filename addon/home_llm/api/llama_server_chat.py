@@ -6,6 +6,7 @@ With OpenAI it is a turn that is over. On llama-server's own routes its clients 
 from typing import TypeVar
 
 from home_llm.api.errors import ApiError
+from home_llm.api.openai_messages import text_of
 from home_llm.api.openai_request import ChatBody
 
 Body = TypeVar("Body", bound=ChatBody)
@@ -15,7 +16,7 @@ def going_on(body: Body) -> Body:
     """Return the body of a request with what its last message means.
 
     Raises:
-        ApiError: the assistant speaks twice at the end.
+        ApiError: the assistant speaks twice at the end, or not in text.
     """
     *before, last = body.messages
     if last.role != "assistant" or last.tool_calls or not last.content:
@@ -28,4 +29,8 @@ def going_on(body: Body) -> Body:
             "messages: there are two messages of the assistant at the end. Send one of them, or a user's between them.",
             param="messages",
         )
+    if isinstance(last.content, list):
+        # Here llama-server parts them by an empty line, and in all other messages by the end of one.
+        words = "\n\n".join(text_of(f"messages[{len(before)}].content", [part]) or "" for part in last.content)
+        body = body.model_copy(update={"messages": [*before, last.model_copy(update={"content": words})]})
     return body.model_copy(update={"continue_final_message": True})

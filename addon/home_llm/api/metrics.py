@@ -26,7 +26,7 @@ class _Ledger:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._past = Totals()
-        self._current: Totals | None = None
+        self._current: tuple[Totals, Totals] | None = None
         self._seen = Totals()
         self._lock = threading.Lock()
 
@@ -38,12 +38,11 @@ class _Ledger:
         with self._lock:
             current = self._runtime.totals()
             if current is not None and current is not self._current:
-                if self._current is not None:
-                    self._past = self._past.plus(self._current)
+                self._past = self._sums()
                 self._current = current
             if self._current is None:
                 return None, (0.0, 0.0)
-            sums, before = self._past.plus(self._current), self._seen
+            sums, before = self._sums(), self._seen
             if self._runtime.present() is None:
                 sums.running = sums.waiting = 0
             self._seen = sums
@@ -51,6 +50,12 @@ class _Ledger:
             _rate(sums.prompt_tokens - before.prompt_tokens, sums.prompt_seconds - before.prompt_seconds),
             _rate(sums.predicted_tokens - before.predicted_tokens, sums.predicted_seconds - before.predicted_seconds),
         )
+
+    def _sums(self) -> Totals:
+        sums = self._past
+        for each in self._current or ():
+            sums = sums.plus(each)
+        return sums
 
 
 class _EngineCollector(Collector):

@@ -7,7 +7,7 @@ import flask
 
 from home_llm.api.admission import Admission
 from home_llm.api.body import read
-from home_llm.api.embeddings import normalised, text_tokens, vectors_of
+from home_llm.api.embeddings import normalised, one_vector_each, text_tokens, vectors_of
 from home_llm.api.errors import ApiError
 from home_llm.api.ollama_answers import TAG
 from home_llm.api.ollama_models import Models
@@ -36,7 +36,7 @@ def add_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admission, 
         with admission.enter():
             models.load(body.wanted)
             loaded = time.perf_counter_ns()
-            room = runtime.embeddings()
+            room = one_vector_each(runtime.embeddings())
             tokens = _tokens(room, texts, cut=body.truncate is not False)
             vectors = [normalised(vector[: body.dimensions]).tolist() for vector in vectors_of(room, tokens)]
         return {
@@ -53,7 +53,7 @@ def add_routes(routes: flask.Blueprint, runtime: Runtime, admission: Admission, 
         body = read(EmbeddingsBody)
         with admission.enter():
             models.load(body.wanted)
-            room = runtime.embeddings()
+            room = one_vector_each(runtime.embeddings())
             # Without a text the route only loads the model.
             tokens = _tokens(room, [body.prompt] if body.prompt else [], cut=True)
             vectors = vectors_of(room, tokens)

@@ -230,6 +230,11 @@ class Chat:
         return tuple(self._guard.tokenize(prompt, add_special=add_bos))
 
     def _submit(self, request: GenerationRequest, *, param: str) -> Generation:
+        if not self.model.is_causal:
+            raise RequestError(
+                "This model reads texts and writes none: it makes vectors of them, or ranks them. Load another one.",
+                "model",
+            )
         if len(request.prompt) >= self.engine.n_ctx:
             raise PromptTooLongError(len(request.prompt), self.engine.n_ctx, param)
         if wrong := self.model.invalid_tokens(request.sampling.logit_bias):

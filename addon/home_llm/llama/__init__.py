@@ -21,7 +21,7 @@ from home_llm.llama.devices import (
     has_rpc,
     serve_rpc,
 )
-from home_llm.llama.embedder import Embedder, dimensions
+from home_llm.llama.embedder import Embedder, Pooling, dimensions, own_pooling
 from home_llm.llama.library import build_info
 from home_llm.llama.model import InfillTokens, Model, ModelLoadError
 from home_llm.llama.sampler import DEFAULT_ORDER, Sampler, SamplingParameters
@@ -44,6 +44,7 @@ __all__ = [
     "InfillTokens",
     "Model",
     "ModelLoadError",
+    "Pooling",
     "Sampler",
     "SamplingParameters",
     "State",
@@ -55,6 +56,7 @@ __all__ = [
     "devices",
     "dimensions",
     "has_rpc",
+    "own_pooling",
     "serve_rpc",
     "state_size",
 ]

@@ -88,6 +88,8 @@ class Model:
         self.bos: int = llama_cpp.llama_vocab_bos(self.vocab)
         self.eos: int = llama_cpp.llama_vocab_eos(self.vocab)
         self.add_bos: bool = bool(llama_cpp.llama_vocab_get_add_bos(self.vocab))
+        # Where a token does not see those after it. Other models read a text at once, and cannot write one.
+        self.is_causal: bool = self.own_fact("attention.causal") != "false"
 
     def close(self) -> None:
         """Free the weights; every context on them must be closed before."""
@@ -110,14 +112,40 @@ class Model:
     @functools.cached_property
     def chat_template(self) -> str | None:
         """The model's own Jinja chat template, or None."""
-        raw: bytes | None = llama_cpp.llama_model_chat_template(self.handle, None)
+        return self._template(None)
+
+    @functools.cached_property
+    def ranking_template(self) -> str | None:
+        """The model's own text for ranking, with places for `{query}` and `{document}`, or None."""
+        return self._template(b"rerank")
+
+    def _template(self, name: bytes | None) -> str | None:
+        raw: bytes | None = llama_cpp.llama_model_chat_template(self.handle, name)
         return raw.decode("utf-8", "replace") if raw else None
+
+    def own_fact(self, key: str) -> str | None:
+        """Return what the file says under its architecture's name and this one, or None."""
+        architecture = self._fact("general.architecture")
+        return None if architecture is None else self._fact(f"{architecture}.{key}")
+
+    def _fact(self, key: str) -> str | None:
+        buffer = ctypes.create_string_buffer(256)
+        length = llama_cpp.llama_model_meta_val_str(self.handle, key.encode(), buffer, 256)
+        return None if length < 0 else buffer.value.decode("utf-8", "replace")
 
     @functools.cached_property
     def end_of_generation(self) -> tuple[int, ...]:
         """Every token that ends a generation, the EOS token first."""
         ends = [token for token in range(self.n_vocab) if llama_cpp.llama_vocab_is_eog(self.vocab, token)]
         return tuple(sorted(ends, key=lambda token: token != self.eos))
+
+    @functools.cached_property
+    def pair_tokens(self) -> tuple[list[int], list[int], list[int]]:
+        """What stands before a question, between it and a document, and after that, in a model that ranks pairs."""
+        end = self.eos if self.eos >= 0 else llama_cpp.llama_vocab_sep(self.vocab)
+        after = [end] if llama_cpp.llama_vocab_get_add_eos(self.vocab) else []
+        parting = [llama_cpp.llama_vocab_sep(self.vocab)] if llama_cpp.llama_vocab_get_add_sep(self.vocab) else []
+        return [self.bos] if self.add_bos else [], [*after, *parting], after
 
     @functools.cached_property
     def infill(self) -> InfillTokens | None:

@@ -23,6 +23,10 @@ _Q8_0_BLOCK: Final = 32
 # rest of a block (ADR 0013).
 _BIASES_OF_KEYS: Final = (".attn_k.bias", ".attn_qkv.bias")
 
+# What is laid on a model for it to judge a text as a whole.
+_JUDGING: Final = ("cls.weight", "cls.output.weight")
+_RANK_POOLING: Final = 4
+
 _SPLIT_NAME: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 
 
@@ -37,6 +41,7 @@ class Gguf:
         keys_bear_q8_0: whether keys may be kept as `q8_0`; see `_keys_bear_q8_0`.
         formats: in which the tensors are (of this part, where it is split), such as `Q4_1`.
         norms: where the weights of the norms are, which no quant changes: offsets and bytes, by name.
+        ranks: whether it scores how well a document answers a question.
         split_count: parts the model is split into; 1 where it is whole.
     """
 
@@ -52,6 +57,7 @@ class Gguf:
     formats: frozenset[str]
     norms: tuple[tuple[int, int], ...]
     has_chat_template: bool
+    ranks: bool
     split_index: int
     split_count: int
     metadata: Mapping[str, Value]
@@ -63,7 +69,7 @@ class Gguf:
 
 
 class _Tensors(NamedTuple):
-    """What the table tells: weights, the type of most bytes, where the data ends, biases of keys, norms, formats."""
+    """What the table tells: weights, type of most bytes, end of the data, biases of keys, norms, formats, a head."""
 
     parameters: int = 0
     largest: str = ""
@@ -71,6 +77,7 @@ class _Tensors(NamedTuple):
     biased_keys: bool = False
     norms: tuple[tuple[int, int], ...] = ()
     formats: frozenset[str] = frozenset()
+    judges: bool = False
 
 
 def read_gguf(path: Path) -> Gguf:
@@ -148,12 +155,13 @@ def _read_tensors(cursor: Cursor, count: int, alignment: int) -> _Tensors:
     """Walk the tensor table."""
     parameters = 0
     end = 0
-    biased = False
+    biased = judges = False
     bytes_by_type: dict[str, int] = {}
     norms: dict[str, tuple[int, int]] = {}
     for _ in range(count):
         name, shape, kind, offset = cursor.tensor()
         biased = biased or name.endswith(_BIASES_OF_KEYS)
+        judges = judges or name in _JUDGING
         elements = math.prod(shape)
         parameters += elements
         stored = TENSOR_TYPES.get(kind)
@@ -172,7 +180,7 @@ def _read_tensors(cursor: Cursor, count: int, alignment: int) -> _Tensors:
     largest = max(bytes_by_type, key=bytes_by_type.__getitem__, default="")
     placed = tuple((start + offset, length) for _, (offset, length) in sorted(norms.items()))
     return _Tensors(
-        parameters, largest, start + end if count else cursor.position, biased, placed, frozenset(bytes_by_type)
+        parameters, largest, start + end if count else cursor.position, biased, placed, frozenset(bytes_by_type), judges
     )
 
 
@@ -193,6 +201,7 @@ def _facts(metadata: Mapping[str, Value], tensors: _Tensors, *, size: int, versi
         formats=tensors.formats,
         norms=tensors.norms,
         has_chat_template="tokenizer.chat_template" in metadata,
+        ranks=tensors.judges or metadata.get(f"{architecture}.pooling_type") == _RANK_POOLING,
         split_index=_number(metadata, "split.no"),
         split_count=max(1, _number(metadata, "split.count")),
         metadata=metadata,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from home_llm.chat import Chat
-from home_llm.engine import Engine, EngineOptions
-from home_llm.llama import CacheType, Model, ModelLoadError, cpu_variant
+from home_llm.engine import Engine, EngineOptions, Totals
+from home_llm.llama import CacheType, Model, ModelLoadError, cpu_variant, own_pooling
 from home_llm.models import ContextPlan, Gguf, MemoryNeed, Weights, file_identity, plan_context
 from home_llm.runtime.adapters import LoadedAdapter, file_and_own_adapters, read_adapters
 from home_llm.runtime.embedding import Embeddings
@@ -83,6 +83,11 @@ class Loaded:
         """When the last request ended, as `time.monotonic` tells it; None while one runs."""
         since, embedded = self.chat.engine.idle_since, self.embeddings.idle_since
         return None if since is None or embedded is None else max(since, embedded)
+
+    @property
+    def totals(self) -> tuple[Totals, Totals]:
+        """What it has done: vectors and ranks, and everything else."""
+        return self.embeddings.totals, self.chat.engine.totals
 
     def wait_until_idle(self, seconds: float) -> bool:
         """Wait until no request runs, at most so long; return whether that is so."""
@@ -177,7 +182,13 @@ def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) 
     except ModelLoadError:
         model.close()
         raise
-    embeddings = Embeddings(model, n_ctx=engine.n_ctx, threads=settings.threads)
+    embeddings = Embeddings(
+        model,
+        n_ctx=engine.n_ctx,
+        threads=settings.threads,
+        pooling=own_pooling(model) if settings.pooling == "auto" else settings.pooling,
+        ranks=facts.ranks,
+    )
     chat = Chat(engine, markup=weights.markup)
     loaded = Loaded(replace(recipe, adapters=adapters), chat, plan, embeddings)
     _LOGGER.info("%s %s", loaded.message, model.description)

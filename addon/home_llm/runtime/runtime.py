@@ -81,7 +81,7 @@ class Runtime:
         # Guards what follows, and is notified when a model that was asleep has woken up or could not.
         self._turn = threading.Condition()
         self._loaded: Loaded | None = None
-        self._totals: Totals | None = None
+        self._totals: tuple[Totals, Totals] | None = None
         self._asleep: Recipe | None = None
         self._waking = False
         self._used = time.monotonic()
@@ -155,8 +155,11 @@ class Runtime:
         """Return what `/v1/models` tells of the loaded model; empty when none is."""
         return {} if (loaded := self._loaded) is None else loaded.facts
 
-    def totals(self) -> Totals | None:
-        """Return what the engine of the last model has done, also when that is gone; None when there has been none."""
+    def totals(self) -> tuple[Totals, Totals] | None:
+        """Return what the last model has done, also when that is gone: vectors and ranks, and everything else.
+
+        None when there has been none.
+        """
         return self._totals
 
     def answers_with(self, model: LocalModel) -> bool:
@@ -362,7 +365,7 @@ class Runtime:
         self._weights = recipe.weights
         with self._turn:
             before, self._loaded, self._asleep = self._loaded, loaded, None
-            self._totals = loaded.chat.engine.totals
+            self._totals = loaded.totals
             self._used = time.monotonic()
             self._board.show(Status(State.OK, loaded.message, name))
         if before is not None:

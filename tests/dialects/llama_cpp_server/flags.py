@@ -22,6 +22,7 @@ _WITHOUT_EFFECT = (
     "--no-slots",
     "--no-ui",
     "--offline",
+    "--reranking",
     "--slots",
     "--swa-full",
 )
@@ -29,7 +30,6 @@ _VALUE_WITHOUT_EFFECT = (
     "--batch-size",
     "--cache-ram",
     "--model-draft",
-    "--pooling",
     "--reasoning-format",
     "--spec-draft-n-max",
     "--spec-draft-n-min",
@@ -131,6 +131,7 @@ def read_flags(arguments: Sequence[str]) -> Launch:
     parser.add_argument("--temp", type=float)
     # Both `on` and `auto` tell templates that the model may think, which they take as unsaid here.
     parser.add_argument("--reasoning", choices=("on", "off", "auto"))
+    parser.add_argument("--pooling", choices=("none", "mean", "cls", "last"), default="auto")
     parser.add_argument("--verbose", action="store_true")
     flags = parser.parse_args(arguments)
     # What a slot has room for is what a request has room for here.
@@ -148,6 +149,7 @@ def read_flags(arguments: Sequence[str]) -> Launch:
             "adapters": ",".join(flags.lora),
             "idle_unload": flags.sleep_idle_seconds / 60,
             "cache_type": flags.ctk,
+            "pooling": flags.pooling,
         },
         model=flags.model,
         alias=flags.alias or flags.model.stem,

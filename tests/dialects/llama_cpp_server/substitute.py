@@ -5,6 +5,8 @@ tokens of SentencePiece, 256 of them bytes, so that prompts have about as many t
 bytes and never the end, so that answers are text and as long as they may be. Which words the tests expect it does not
 say: such a test fails with any server.
 
+Where a test wants a model that ranks documents, it gets the same with what Qwen 3 has beside a Llama: a head for that.
+
 usage: substitute.py VOCABULARY.gguf FOLDER
 """
 
@@ -21,6 +23,7 @@ from gguf_writer import F32, Int32, lora_adapter, write_gguf
 from home_llm.llama import Model
 
 MODEL = "substitute.gguf"
+RANKER = "ranker.gguf"
 VOCABULARY = "vocabulary.json"
 
 # By the file names under which upstream's tests would store what they download.
@@ -41,17 +44,23 @@ _SHARPNESS = 1.6
 _Matrix = npt.NDArray[np.float32]
 
 
-def write_model(path: Path, vocabulary: list[tuple[str, float]], template: str | None = None) -> None:
+def write_model(
+    path: Path, vocabulary: list[tuple[str, float]], template: str | None = None, *, ranks: bool = False
+) -> None:
     """Write the model.
 
     Args:
         path: the file to write.
         vocabulary: the texts and scores of its tokens.
         template: its chat template; it has none otherwise.
+        ranks: write the one that ranks documents.
     """
     weights = _weights(len(vocabulary) + len(_FILL_IN))
-    tensors = [(name, values.shape[::-1], F32) for name, values in weights.items()]
     metadata = {**_FACTS, **_tokenizer(vocabulary)}
+    if ranks:
+        weights |= _ranking_weights()
+        metadata = {name.replace("llama.", "qwen3."): value for name, value in metadata.items()} | _RANKING
+    tensors = [(name, values.shape[::-1], F32) for name, values in weights.items()]
     if template is not None:
         metadata["tokenizer.chat_template"] = template
     path.write_bytes(write_gguf(metadata, tensors, data={name: values.tobytes() for name, values in weights.items()}))
@@ -76,6 +85,23 @@ _FACTS: dict[str, Any] = {
     "llama.rope.dimension_count": _HEAD,
     "llama.attention.layer_norm_rms_epsilon": 1e-5,
 }
+
+
+# llama.h, LLAMA_POOLING_TYPE_RANK.
+_RANKING: dict[str, Any] = {
+    "general.architecture": "qwen3",
+    "qwen3.pooling_type": 4,
+    "qwen3.classifier.output_labels": ["yes", "no"],
+    "tokenizer.ggml.add_eos_token": True,
+}
+
+
+def _ranking_weights() -> dict[str, _Matrix]:
+    random = np.random.default_rng(seed=43)
+    norms = {
+        f"blk.{layer}.attn_{name}_norm.weight": np.ones(_HEAD, np.float32) for layer in range(_LAYERS) for name in "qk"
+    }
+    return norms | {"cls.output.weight": random.standard_normal((2, _WIDTH)).astype(np.float32)}
 
 
 def _tokenizer(vocabulary: list[tuple[str, float]]) -> dict[str, Any]:
@@ -159,6 +185,7 @@ def main() -> None:
     vocabulary = _first_tokens(source)
     (folder / VOCABULARY).write_text(json.dumps(vocabulary), "utf-8")
     write_model(folder / MODEL, vocabulary)
+    write_model(folder / RANKER, vocabulary, ranks=True)
     for name in _DRAFTS:
         write_model(folder / name, vocabulary)
     for name in _ADAPTERS:

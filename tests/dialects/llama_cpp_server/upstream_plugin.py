@@ -1,7 +1,8 @@
 """pytest plugin for llama.cpp's own server tests, which are run as they are but for their models and the network.
 
 Every preset gets the substitute model, nothing is downloaded, and what became of each test is written to a file. The
-environment says the rest: `SUBSTITUTE`, `SHARD` such as `0/2`, `ONLY` (a file of test ids, or nothing) and `OUTCOMES`.
+environment says the rest: `SUBSTITUTE`, `RANKER` (its like that ranks documents), `SHARD` such as `0/2`, `ONLY` (a file
+of test ids, or nothing) and `OUTCOMES`.
 """
 
 import importlib
@@ -67,7 +68,7 @@ def _substituted(preset: Callable[[], Any]) -> Callable[[], Any]:
     def make() -> Any:
         server = preset()
         server.model_hf_repo = server.model_hf_file = None
-        server.model_file = os.environ["SUBSTITUTE"]
+        server.model_file = os.environ["RANKER" if server.server_reranking else "SUBSTITUTE"]
         # Two shards run side by side, and the model is too small for a second thread.
         server.n_threads = 1
         return server

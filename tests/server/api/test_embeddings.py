@@ -249,3 +249,52 @@ def test_a_client_that_goes_away(model: Model) -> None:
         assert room.embed(model.tokenize("hello"), stop=lambda: True) is None
     finally:
         room.close()
+
+
+@pytest.mark.parametrize(("pooling", "row"), [("cls", 0), ("last", -1)])
+def test_one_token_for_all(tiny_paths: dict[str, Path], tmp_path: Path, pooling: str, row: int) -> None:
+    """Where the setting says so, the vector of a text is that of its first token or of its last one."""
+    with Served(tmp_path, model=str(tiny_paths["full"]), pooling=pooling) as served:
+        served.wait_until("ok")
+        (found,) = vectors(served, "the lamp in the hall " * 40)
+    model = Model(tiny_paths["full"])
+    embedder = Embedder(model, n_ctx=1024, threads=1)
+    try:
+        each = embedder.embed(model.tokenize("the lamp in the hall " * 40, parse_special=False), pooling="none")
+    finally:
+        embedder.close()
+        model.close()
+    assert each is not None
+    assert np.allclose(found, each[row] / np.linalg.norm(each[row]), atol=1e-4)
+
+
+def test_a_vector_for_each_token(tiny_paths: dict[str, Path], tmp_path: Path) -> None:
+    """With the setting none, llama-server's route tells the vector of each token as it is, and the others refuse."""
+    with Served(tmp_path, model=str(tiny_paths["full"]), pooling="none") as served:
+        served.wait_until("ok")
+        tokens = served.post("/tokenize", {"content": "the hall light"}).json["tokens"]
+        (entry,) = served.post("/embedding", {"content": "the hall light"}).json
+        each = np.array(entry["embedding"], np.float32)
+        assert each.shape == (len(tokens), 64)
+        assert all(abs(float(np.linalg.norm(vector)) - 1) > 1e-3 for vector in each)
+        name = served.get("/api/tags").json["models"][0]["model"]
+        for route, body in ((ROUTE, {}), ("/api/embed", {"model": name})):
+            answer = served.post(route, {"input": "the hall light", **body})
+            assert answer.status == 400
+            assert "pooling" in answer.body.decode()
+
+
+def test_what_is_read_is_counted(tiny_paths: dict[str, Path], tmp_path: Path) -> None:
+    """The metrics count the tokens of texts that vectors are made of, as those of prompts."""
+
+    def metric(name: str) -> float:
+        lines = served.get("/metrics").body.decode().splitlines()
+        return float(next(line for line in lines if line.startswith(f"{name} ")).split()[1])
+
+    with Served(tmp_path, model=str(tiny_paths["full"])) as served:
+        served.wait_until("ok")
+        assert metric("llamacpp:prompt_tokens_total") == 0
+        usage = served.post(ROUTE, {"input": ["the hall light " * 50, "lamp"]}).json["usage"]
+        assert metric("llamacpp:prompt_tokens_total") == usage["prompt_tokens"]
+        assert metric("llamacpp:n_decode_total") >= 3
+        assert metric("llamacpp:tokens_predicted_total") == 0

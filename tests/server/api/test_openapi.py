@@ -17,8 +17,8 @@ from home_llm.settings import Settings
 from served import Served
 
 DIALECTS = {"OpenAI", "text-generation-webui", "Ollama", "Anthropic", "llama-server"}
-# The embedded model was not trained to fill in.
-FOR_OTHER_MODELS = {"/infill"}
+# The embedded model was not trained to fill in, nor to rank.
+FOR_OTHER_MODELS = {"/infill", "/rerank", "/reranking", "/v1/rerank", "/v1/reranking"}
 
 
 @pytest.fixture(name="app")

@@ -60,6 +60,21 @@ PROMPT: Final = record({"prompt": TEXT})
 
 EMBEDDINGS: Final = listed(record({"index": INTEGER, "embedding": listed(listed(NUMBER))}))
 
+_TEI: Final = record({"index": INTEGER, "score": NUMBER}, {"text": TEXT})
+_JINA: Final = record({"index": INTEGER, "relevance_score": NUMBER}, {"document": record({"text": TEXT})})
+
+RANKS: Final = either(
+    record(
+        {
+            "object": {"const": "list"},
+            "model": TEXT,
+            "usage": record({"prompt_tokens": INTEGER, "total_tokens": INTEGER}),
+            "results": listed(_JINA),
+        }
+    ),
+    listed(_TEI),
+)
+
 PROPS: Final = record(
     {
         "total_slots": INTEGER,
