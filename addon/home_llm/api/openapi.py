@@ -8,7 +8,6 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import flask
@@ -18,6 +17,7 @@ from werkzeug.routing import Rule
 
 from home_llm import __version__
 from home_llm.api.auth import Key, needed_key
+from home_llm.api.docs_page import docs_page
 from home_llm.api.errors import error_shape
 from home_llm.api.schemas import errors as error_schemas
 from home_llm.api.schemas.openai import DOCUMENT
@@ -40,11 +40,14 @@ _ERRORS = {
     "AnthropicError": error_schemas.ANTHROPIC,
 }
 
-# Everything comes from this server. The page's own script and style stand in it.
-_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+_TAGS = {
+    "OpenAI": "What most clients speak, with and without /v1.",
+    "Home LLM": "What this server adds: its state, this document, and reading a prompt before somebody speaks.",
+    "Ollama": "For clients of Ollama.",
+    "Anthropic": "For clients of Anthropic's Messages API.",
+    "llama-server": "For clients of llama.cpp's own server.",
+    "text-generation-webui": "For clients of text-generation-webui, new and old.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,7 @@ def documented(
 def create_blueprint() -> flask.Blueprint:
     """Return the routes `/openapi.json` and `/docs`."""
     routes = flask.Blueprint("openapi", __name__)
-    page = Path(__file__).with_name("docs.html").read_text("utf-8")
+    page = docs_page()
 
     @routes.get("/openapi.json")
     @documented("Read this document", tag="Home LLM", answer=DOCUMENT)
@@ -116,7 +119,7 @@ def create_blueprint() -> flask.Blueprint:
     @routes.get("/docs")
     @documented("Read and try the routes in a browser", tag="Home LLM", media="text/html")
     def docs() -> flask.typing.ResponseReturnValue:
-        return page, {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": _POLICY}
+        return page.text, {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": page.policy}
 
     return routes
 
@@ -145,6 +148,7 @@ def document(app: flask.Flask) -> dict[str, Any]:
             "version": __version__,
             "description": "A llama.cpp server for the house. Fields that are not listed are ignored.",
         },
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": {**schemas.get("$defs", {}), **_ERRORS},
@@ -171,7 +175,7 @@ def _guess(app: flask.Flask, rule: Rule) -> Operation:
 
 def _written(rule: Rule, method: str, operation: Operation, references: Mapping[Any, Any]) -> dict[str, Any]:
     """Return an operation as the document writes it."""
-    words = re.findall(r"\w+", rule.rule)
+    words = re.findall(r"\w+", _VARIABLE.sub(r"\1", rule.rule))
     result: dict[str, Any] = {
         "operationId": "_".join((method.lower(), *words)) or method.lower(),
         "summary": operation.summary,

@@ -79,6 +79,8 @@ def test_it_is_sound(api: dict[str, Any]) -> None:
     for schema in schemas.values():
         jsonschema.Draft202012Validator.check_schema(schema)
     identities = [operation["operationId"] for _, _, operation in operations(api)]
+    assert "get_v1_models_name" in identities
+    assert {tag["name"] for tag in api["tags"]} == {operation["tags"][0] for _, _, operation in operations(api)}
     assert len(set(identities)) == len(identities)
     for path, _, operation in operations(api):
         named = [each["name"] for each in operation.get("parameters", []) if each["in"] == "path"]
@@ -161,7 +163,8 @@ def test_docs(data_dir: Path) -> None:
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         parser = _Links()
         parser.feed(answer.body.decode())
-        assert parser.found == ["openapi.json"]
+        assert set(parser.found) == {"#routes", "openapi.json"}
+        assert "unsafe-inline" not in answer.headers["Content-Security-Policy"]
         assert b"http:" not in answer.body
         assert b"https:" not in answer.body
         assert served.get("/openapi.json").status == 200
