@@ -186,7 +186,7 @@ def test_every_address_in_the_page_is_relative_and_there() -> None:
         _, _, text = get(url, {"X-Ingress-Path": "/api/hassio_ingress/abc"})
         tags = Tags(text)
         addresses = [tag["href"] for tag in tags.of("link")] + [tag["src"] for tag in tags.of("script")]
-        assert len(addresses) == 2
+        assert len(addresses) == 3
         for address in addresses:
             assert address
             assert not re.match(r"/|[a-z]+:", address)
