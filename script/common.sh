@@ -208,6 +208,14 @@ need_clients() {
   stamp "$folder" .made-from "${sources[@]}"
 }
 
+# Chromium or Chrome with its driver: the machine's, or Debian's. Fails where there are none and none can be had.
+need_browser() {
+  has_browser || { (need_packages chromium chromium-driver) && has_browser; }
+}
+has_browser() {
+  command -v chromedriver >/dev/null && { command -v chromium >/dev/null || command -v google-chrome >/dev/null; }
+}
+
 # Node.js of the machine, or Debian's.
 need_node() {
   if ! command -v node >/dev/null || ! command -v npm >/dev/null; then need_packages nodejs npm; fi

@@ -21,12 +21,14 @@ class ServerProcess(Client):
     Args:
         data_dir: its data folder.
         flags: further flags of `home-llm serve`.
+        until: the states of `/health` that it has started with.
     """
 
-    def __init__(self, data_dir: Path, *flags: str | Path) -> None:
-        super().__init__(_free_port())
+    def __init__(self, data_dir: Path, *flags: str | Path, until: tuple[str, ...] = ("ok",)) -> None:
+        super().__init__(free_port())
         self.data_dir = data_dir
         self._flags = flags
+        self._until = until
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -41,14 +43,14 @@ class ServerProcess(Client):
         return self._process.pid
 
     def __enter__(self) -> Self:
-        """Start it, and wait until its model can answer."""
+        """Start it, and wait until its model can answer, or for the states that were named."""
         # The last flag counts: the model is the embedded base, where the flags name no other.
         place = ["--port", str(self.port), "--data-dir", str(self.data_dir)]
         command: list[str | Path] = [COMMAND, "serve", *place, "--model", "smollm2-135m", *self._flags]
         self._process = subprocess.Popen(command)
         try:
             end = time.monotonic() + _START_SECONDS
-            while (status := self.status()) != "ok":
+            while (status := self.status()) not in self._until:
                 assert self._process.poll() is None, "the server ended"
                 assert time.monotonic() < end, status
                 time.sleep(0.1)
@@ -92,7 +94,8 @@ class ServerProcess(Client):
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
