@@ -14,8 +14,18 @@ ENVIRONMENT_PREFIX = "HOME_LLM_"
 QUANTS = ("auto", "Q3_K_M", "Q3_K_L", "Q4_0", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16", "none")
 CACHE_TYPES = ("auto", "f16", "q8_0/f16", "q8_0", "q4_0")
 CacheType = Literal["auto", "f16", "q8_0/f16", "q8_0", "q4_0"]
+ON_OFF = ("on", "off")
+OnOff = Literal["on", "off"]
 POOLINGS = ("auto", "mean", "cls", "last", "none")
 Pooling = Literal["auto", "mean", "cls", "last", "none"]
+# Whole numbers with an end on either side, and what the lowest one means where that is something else.
+_RANGES = (
+    ("port", 1, 65535, ""),
+    ("ingress_port", 0, 65535, ""),
+    # llama.cpp knows 256 sequences, and some are kept for what they have read.
+    ("parallel", 1, 64, ""),
+    ("seed", -1, 2**32 - 1, " (drawn for each request)"),
+)
 LOG_LEVELS = ("trace", "debug", "info", "notice", "warning", "error", "fatal")
 
 
@@ -36,7 +46,7 @@ class Settings:
     """
 
     # ruff: noqa: RUF009 - _setting is dataclasses.field
-    host: str = _setting("127.0.0.1", "address to listen on")
+    host: str = _setting("127.0.0.1", "address to listen on, or several with commas between")
     port: int = _setting(5000, "port of the API")
     ingress_port: int = _setting(0, "port of the status page for Home Assistant's ingress; 0 is none")
     model: str = _setting("embedded", "embedded, a name of `home-llm models list`, a .gguf file, or owner/repository")
@@ -45,6 +55,7 @@ class Settings:
     repository: str = _setting("", "Hugging Face repository to use instead of the model's")
     file: str = _setting("", "file of the repository to use, when the quant does not tell it")
     context_size: int = _setting(0, "tokens of context; 0 chooses")
+    parallel: int = _setting(8, "most requests that are answered at once; more of them wait")
     threads: int = _setting(0, "most threads to compute with; 0 is all this process may use")
     gpu_layers: int = _setting(
         -1, "layers to compute on graphics cards and RPC workers, where there are any; -1 is as many as fit, 0 none"
@@ -55,6 +66,9 @@ class Settings:
     cache_type: CacheType = _setting(
         "auto", "how keys and values are kept in memory; auto is q8_0/f16 where the keys bear it", choices=CACHE_TYPES
     )
+    alias: str = _setting("", "name of the model for clients, in place of its own; more of them with commas between")
+    tags: str = _setting("", "words that the list of models has for it, with commas between; they have no effect")
+    seed: int = _setting(-1, "seed of the requests that name none; -1 draws one for each")
     pooling: Pooling = _setting(
         "auto",
         "what of a text its vector is: the mean of its tokens, the first (cls) or the last one, or none, which is a "
@@ -65,6 +79,8 @@ class Settings:
         "", "key that clients must send; empty is open on the loopback and made for you elsewhere", secret=True
     )
     admin_key: str = _setting("", "key for loading and unloading models; empty is the API key", secret=True)
+    slots: OnOff = _setting("on", "whether GET /slots is answered, which tells how many requests run", choices=ON_OFF)
+    metrics: OnOff = _setting("on", "whether GET /metrics is answered", choices=ON_OFF)
     hang_timeout: float = _setting(
         300.0, "seconds without a step of a running request after which the server ends itself; 0 is never"
     )
@@ -79,14 +95,15 @@ class Settings:
         Raises:
             SettingsError: one cannot be used.
         """
-        if not 0 < self.port < 65536:
-            raise SettingsError(f"port must be between 1 and 65535, not {self.port}")
-        if not 0 <= self.ingress_port < 65536:
-            raise SettingsError(f"ingress_port must be between 0 and 65535, not {self.ingress_port}")
+        for name, least, most, meaning in _RANGES:
+            if not least <= getattr(self, name) <= most:
+                raise SettingsError(f"{name} must be between {least}{meaning} and {most}, not {getattr(self, name)}")
         if self.ingress_port == self.port:
             raise SettingsError("ingress_port must differ from port")
         if self.context_size < 0 or 0 < self.context_size < 256:
             raise SettingsError(f"context_size must be 0 (chosen for you) or at least 256, not {self.context_size}")
+        if not self.hosts:
+            raise SettingsError("host must name an address to listen on")
         if self.threads < 0:
             raise SettingsError(f"threads must be 0 (chosen for you) or more, not {self.threads}")
         if not 0 <= self.idle_unload < math.inf:
@@ -122,9 +139,24 @@ class Settings:
         return _read_servers(self.rpc_servers)
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The addresses to listen on, each once."""
+        return _listed(self.host)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the model that were given it; the first one is shown."""
+        return _listed(self.alias)
+
+    @property
+    def tag_list(self) -> tuple[str, ...]:
+        """The words for the model."""
+        return _listed(self.tags)
+
+    @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the API."""
-        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
+        return all(host in {"localhost", "::1", "[::1]"} or host.startswith("127.") for host in self.hosts)
 
 
 def add_flags(parser: ArgumentParser) -> None:
@@ -211,12 +243,17 @@ def _read_servers(text: str) -> tuple[str, ...]:
     Raises:
         SettingsError: one is not written so.
     """
-    servers = tuple(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
+    servers = _listed(text)
     for server in servers:
         match = re.fullmatch(r"(?:[\w.-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})", server)
         if match is None or not 0 < int(match[1]) < 65536:
             raise SettingsError(f"rpc_servers must hold HOST:PORT with commas between, not {server!r}")
     return servers
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Return what stands between commas, each once."""
+    return tuple(dict.fromkeys(filter(None, (part.strip() for part in text.split(",")))))
 
 
 def _flag(name: str) -> str:

@@ -240,7 +240,7 @@ def errors(client: OpenAI) -> None:
 def rate_limit(client: OpenAI) -> None:
     """Past the places for requests there is a RateLimitError; when they are free again there is an answer."""
     _wait_until_free(client)
-    streams = [client.chat.completions.create(**ENDLESS) for _ in _slots(client)]
+    streams = [client.chat.completions.create(**ENDLESS) for _ in range(_look(client, "props")["places"])]
     try:
         error = raised(openai.RateLimitError, lambda: client.chat.completions.create(**BRIEF))
         assert int(error.response.headers["Retry-After"]) >= 1
@@ -298,19 +298,18 @@ def _newer(client: OpenAI) -> Any:
     return here if hasattr(here, "parse") else client.beta.chat.completions
 
 
-def _slots(client: OpenAI) -> list[dict[str, Any]]:
-    """Return the server's places for requests."""
-    address = str(client.base_url).removesuffix("v1/") + "slots"
+def _look(client: OpenAI, route: str) -> Any:
+    """Return what one of llama-server's routes tells."""
+    address = str(client.base_url).removesuffix("v1/") + route
     request = urllib.request.Request(address, headers={"Authorization": f"Bearer {client.api_key}"})
     with urllib.request.urlopen(request, timeout=10) as response:
-        slots: list[dict[str, Any]] = json.load(response)
-    return slots
+        return json.load(response)
 
 
 def _wait_until_free(client: OpenAI) -> None:
     """Wait until no request has a place."""
     end = time.monotonic() + 5
-    while any(slot["is_processing"] for slot in _slots(client)):
+    while any(slot["is_processing"] for slot in _look(client, "slots")):
         assert time.monotonic() < end, "a request keeps its place although its client has gone"
         time.sleep(0.05)
 

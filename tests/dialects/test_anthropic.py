@@ -164,7 +164,7 @@ def test_errors(client: Anthropic, server: Server) -> None:
 def test_rate_limit(client: Anthropic, server: Server) -> None:
     """Past the places for requests there is a RateLimitError."""
     server.wait_until_free()
-    streams = [client.messages.create(**ENDLESS, stream=True) for _ in server.ask("/slots")]
+    streams = [client.messages.create(**ENDLESS, stream=True) for _ in range(server.ask("/props")["places"])]
     try:
         with pytest.raises(anthropic.RateLimitError):
             client.messages.create(**BRIEF)

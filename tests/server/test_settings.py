@@ -33,6 +33,10 @@ def test_every_setting_is_a_flag_and_a_variable(tmp_path: Path) -> None:
         "hang_timeout": "60.0",
         "meanwhile": "embedded",
         "pooling": "last",
+        "parallel": "3",
+        "seed": "42",
+        "slots": "off",
+        "metrics": "off",
     }
     for item in fields(Settings):
         value = values.get(item.name, f"/tmp/{item.name}" if item.name == "data_dir" else f"a-{item.name}")
@@ -86,6 +90,11 @@ def test_secrets_are_not_shown() -> None:
         (["--rpc-servers", "neighbour:50052, http://other:1"], "rpc_servers"),
         (["--meanwhile", "qwen"], "meanwhile"),
         (["--quant", "Q9"], "quant"),
+        (["--pooling", "rank"], "pooling"),
+        (["--parallel", "0"], "parallel"),
+        (["--seed", "-2"], "seed"),
+        (["--slots", "maybe"], "slots"),
+        (["--host", " , "], "host"),
         (["--log-level", "loud"], "log_level"),
         (["--options", "/nowhere/options.json"], "/nowhere/options.json"),
     ],
@@ -135,6 +144,16 @@ def test_rpc_servers() -> None:
     assert settings().rpc_server_list == ()
     text = "nuc.local:50052, 192.168.1.5:1 ,nuc.local:50052,,[fe80::1]:50052"
     assert settings("--rpc-servers", text).rpc_server_list == ("nuc.local:50052", "192.168.1.5:1", "[fe80::1]:50052")
+
+
+def test_lists() -> None:
+    """Addresses, names and tags stand between commas, each once."""
+    got = settings("--host", "127.0.0.1, ::1,127.0.0.1", "--alias", "hal,,home", "--tags", "small , ")
+    assert got.hosts == ("127.0.0.1", "::1")
+    assert got.names == ("hal", "home")
+    assert got.tag_list == ("small",)
+    assert got.on_loopback
+    assert not settings("--host", "127.0.0.1,192.168.1.5").on_loopback
 
 
 def test_where_others_can_reach_it() -> None:

@@ -18,6 +18,7 @@ from home_llm.api.llama_server_request import CompletionBody
 from home_llm.api.openai_request import ChatBody
 from home_llm.api.openapi import documented
 from home_llm.api.schemas import llama_server as schemas
+from home_llm.chat.seeds import with_seed
 from home_llm.llama import Model, build_info
 from home_llm.runtime import NotReadyError, Runtime, State
 
@@ -102,7 +103,9 @@ def _add_looks(routes: flask.Blueprint, runtime: Runtime, admission: Admission) 
                     "n_ctx": chat.engine.n_ctx,
                     "speculative": False,
                     "is_processing": False,
-                    "params": settings_of(body.sampling(), body.limits(None), stream=False, n_probs=0),
+                    "params": settings_of(
+                        with_seed(body.sampling(), chat.seed), body.limits(None), stream=False, n_probs=0
+                    ),
                 },
                 "model_path": str(model.path),
                 "chat_template": chat.template,
@@ -111,7 +114,8 @@ def _add_looks(routes: flask.Blueprint, runtime: Runtime, admission: Admission) 
             }
         return {
             **facts,
-            "total_slots": admission.places,
+            "total_slots": slot_count(),
+            "places": admission.places,
             "model_alias": runtime.status.model,
             "modalities": {"vision": False, "audio": False},
             "build_info": f"home-llm {__version__} ({build_info().partition(' ')[0]})",
@@ -126,16 +130,23 @@ def _add_looks(routes: flask.Blueprint, runtime: Runtime, admission: Admission) 
         answer=schemas.SLOTS,
     )
     def slots() -> flask.typing.ResponseReturnValue:
-        chat, taken = runtime.present(), admission.taken
-        if taken >= admission.places and "fail_on_no_slot" in flask.request.args:
+        if runtime.settings.slots == "off":
+            raise ApiError(501, "What runs is not told: the setting slots is off.")
+        chat, taken, count = runtime.present(), admission.taken, slot_count()
+        if taken >= count and "fail_on_no_slot" in flask.request.args:
             raise ApiError(503, "Every place is taken. Try again soon.", retry_after=2)
         n_ctx = 0 if chat is None else chat.engine.n_ctx
         return flask.jsonify(
             [
                 {"id": number, "n_ctx": n_ctx, "speculative": False, "is_processing": number < taken}
-                for number in range(admission.places)
+                for number in range(count)
             ]
         )
+
+    def slot_count() -> int:
+        """Return how many requests can run at once."""
+        chat = runtime.present()
+        return min(admission.places, runtime.settings.parallel if chat is None else chat.engine.n_parallel)
 
 
 def _add_tokens(routes: flask.Blueprint, runtime: Runtime, admission: Admission) -> None:

@@ -5,6 +5,7 @@ Source: tools/server/README.md of llama.cpp.
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import flask
@@ -21,6 +22,7 @@ from home_llm.api.schemas import llama_server as schemas
 from home_llm.api.several import Indexed, Several, collect_all
 from home_llm.api.telling import progress_fields, text_fields
 from home_llm.chat import Chat, CompletionRequest, Finish, Limits, Progress, Text
+from home_llm.chat.seeds import with_seed
 from home_llm.engine import FinishReason, TokenLogprob
 from home_llm.llama import SamplingParameters
 from home_llm.runtime import Runtime
@@ -62,6 +64,7 @@ def answer(
         requests: what it is asked, for each prompt.
         place: the request's place, kept while it is streamed.
     """
+    requests = [replace(each, sampling=with_seed(each.sampling, chat.seed)) for each in requests]
     prompts = [chat.model.detokenize(chat.prompt_tokens(request)) for request in requests]
     several = Several([completion_choices(chat, request) for request in requests])
     writer = NativeWriter(name, body, requests[0], prompts, ends=chat.model.end_of_generation, n_ctx=chat.engine.n_ctx)

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from home_llm.api.errors import ApiError
 from home_llm.api.openapi import documented
 from home_llm.engine import Totals
 from home_llm.runtime import Runtime
@@ -117,6 +118,8 @@ def create_blueprint(runtime: Runtime) -> flask.Blueprint:
     @routes.get("/metrics")
     @documented("Read Prometheus metrics", tag="llama-server", media="text/plain")
     def metrics() -> flask.typing.ResponseReturnValue:
+        if runtime.settings.metrics == "off":
+            raise ApiError(501, "The metrics are switched off by the setting metrics.")
         # The header is llama-server's, and so is a counter whose name has no ending, which the library does not write.
         text = generate_latest(registry)
         return flask.Response(

@@ -21,7 +21,7 @@ from home_llm.api.schemas import openai as schemas
 from home_llm.api.several import Begin, Several, collect_all
 from home_llm.api.webui_request import WebuiChatBody, WebuiCompletionBody
 from home_llm.chat import Chat, ChatRequest, CompletionRequest, Reply
-from home_llm.llama import SamplingParameters
+from home_llm.chat.seeds import with_seed
 from home_llm.runtime import Runtime
 
 _TAG = "OpenAI"
@@ -128,7 +128,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     @documented("Look at one model", tag=_TAG, answer=schemas.MODEL)
     def model(name: str) -> flask.typing.ResponseReturnValue:
         for entry in _models(runtime):
-            if entry["id"] == name:
+            if name in (entry["id"], *entry.get("aliases", ())):
                 return model_entry(entry) if is_anthropic() else entry
         raise ApiError(404, f"There is no model {name!r}.", param="model")
 
@@ -137,7 +137,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
 
 def _chat_choices(chat: Chat, request: ChatRequest) -> Begin:
     def begin(choice: int) -> Reply:
-        return chat.prepare(dataclasses.replace(request, sampling=sampling_of(request.sampling, choice)))
+        return chat.prepare(dataclasses.replace(request, sampling=with_seed(request.sampling, chat.seed, choice)))
 
     return begin
 
@@ -146,14 +146,9 @@ def completion_choices(chat: Chat, request: CompletionRequest) -> Begin:
     """Return what queues the choices of one prompt."""
 
     def begin(choice: int) -> Reply:
-        return chat.complete(dataclasses.replace(request, sampling=sampling_of(request.sampling, choice)))
+        return chat.complete(dataclasses.replace(request, sampling=with_seed(request.sampling, chat.seed, choice)))
 
     return begin
-
-
-def sampling_of(sampling: SamplingParameters, choice: int) -> SamplingParameters:
-    """Return how one of several choices is sampled: each has a seed of its own, the first the one that was given."""
-    return sampling if sampling.seed is None else dataclasses.replace(sampling, seed=sampling.seed + choice)
 
 
 def prompt_text(chat: Chat, request: CompletionRequest) -> str:
@@ -181,5 +176,6 @@ def _models(runtime: Runtime) -> list[dict[str, Any]]:
     if name is None:
         return []
     entry: dict[str, Any] = {"id": name, "object": "model", "created": 0, "owned_by": "home-llm"}
-    facts = runtime.model_facts()
-    return [{**entry, "meta": facts} if facts else entry]
+    if facts := runtime.model_facts():
+        entry["meta"] = facts
+    return [{**entry, **runtime.labels}]

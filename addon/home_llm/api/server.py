@@ -4,12 +4,14 @@ import errno
 import json
 import resource
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import flask
 import waitress
 from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer
 from waitress.task import ErrorTask
 
 from home_llm.api.errors import anthropic_body, error_body, error_shape
@@ -35,11 +37,11 @@ class PortError(OSError):
 
 
 class HttpServer:
-    """One listener.
+    """Listens on one or several addresses of a port.
 
     Args:
         app: what answers.
-        host: address to listen on.
+        host: address to listen on, or several.
         port: port to listen on; 0 takes a free one.
         places: requests that may take long at the same time.
 
@@ -47,12 +49,14 @@ class HttpServer:
         PortError: the port cannot be had.
     """
 
-    def __init__(self, app: flask.Flask, host: str, port: int, *, places: int) -> None:
+    def __init__(self, app: flask.Flask, host: str | Sequence[str], port: int, *, places: int) -> None:
+        hosts = [host] if isinstance(host, str) else host
+        sockets: dict[int, Any] = {}
         try:
             self._server: Any = waitress.create_server(
                 app,
-                host=host,
-                port=port,
+                sockets,
+                listen=" ".join(f"{bracketed(each)}:{port}" for each in hosts),
                 threads=places + _RESERVED_THREADS,
                 ident="home-llm",
                 # Without look-ahead waitress does not read while a request runs, and cannot see a client leave.
@@ -63,10 +67,20 @@ class HttpServer:
                 max_request_body_size=32 * 1024 * 1024,
                 clear_untrusted_proxy_headers=True,
             )
+        except ValueError as error:
+            raise PortError(
+                f"cannot listen on {', '.join(hosts)}: one of them is no address of this machine"
+            ) from error
         except OSError as error:
-            raise PortError(_port_message(host, port, error)) from error
-        self._server.channel_class = _Channel
-        self.port = int(self._server.effective_port)
+            for each in list(sockets.values()):
+                each.close()
+            raise PortError(_port_message(", ".join(hosts), port, error)) from error
+        # One for each address, and what wakes it.
+        self._sockets = sockets
+        self._listeners = [each for each in sockets.values() if isinstance(each, BaseWSGIServer)]
+        for listener in self._listeners:
+            listener.channel_class = _Channel
+        self.port = int(self._listeners[0].effective_port)
         self._thread: threading.Thread | None = None
 
     def run(self) -> None:
@@ -82,10 +96,11 @@ class HttpServer:
         """Stop listening, and wait for the thread that `start` made."""
         if self._thread is not None:
             # Sockets are closed under the network loop's feet otherwise: it ends by itself once it has none to watch.
-            self._server.trigger.pull_trigger(self._server._map.clear)  # noqa: SLF001 - waitress has no other way
+            self._listeners[0].trigger.pull_trigger(self._sockets.clear)
             self._thread.join(timeout=5)
             self._server.task_dispatcher.shutdown()
-        self._server.close()
+        for listener in self._listeners:
+            listener.close()
 
     def __enter__(self) -> Self:
         """Serve in a thread of its own."""
@@ -133,6 +148,11 @@ def _connection_limit() -> int:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(_MOST_CONNECTIONS, soft - _OTHER_FILES))
+
+
+def bracketed(host: str) -> str:
+    """Return an address as it stands before a port."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _port_message(host: str, port: int, error: OSError) -> str:

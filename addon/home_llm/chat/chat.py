@@ -12,6 +12,7 @@ from home_llm.chat.markups import MARKUPS, Binding, Markup, own_markup
 from home_llm.chat.prompt import render_prompt
 from home_llm.chat.reasoning import THINK, ReasoningSplitter, Thoughts
 from home_llm.chat.reply import Reply
+from home_llm.chat.seeds import with_seed
 from home_llm.chat.template import CHATML, ChatTemplate, TemplateError
 from home_llm.chat.tools import bound_tools, callable_tools, chosen_tools
 from home_llm.chat.truncation import prompt_room, shortened
@@ -37,10 +38,12 @@ class Chat:
     Args:
         engine: what generates.
         markup: in which markup the model was trained to write calls, where that is known; see `own_markup`.
+        seed: of requests that name none; None draws one for each.
     """
 
-    def __init__(self, engine: Engine, *, markup: str | None = None) -> None:
+    def __init__(self, engine: Engine, *, markup: str | None = None, seed: int | None = None) -> None:
         self.engine = engine
+        self.seed = seed
         self._trained = markup
         self.model = engine.model
         self._guard = SpecialTokenGuard(self.model)
@@ -239,6 +242,7 @@ class Chat:
             raise PromptTooLongError(len(request.prompt), self.engine.n_ctx, param)
         if wrong := self.model.invalid_tokens(request.sampling.logit_bias):
             raise RequestError(f"logit_bias names tokens that the model does not have: {wrong[:5]}.", "logit_bias")
+        request = dataclasses.replace(request, sampling=with_seed(request.sampling, self.seed))
         try:
             return self.engine.submit(request)
         except ConstraintError as error:

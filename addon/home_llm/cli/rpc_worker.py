@@ -63,4 +63,4 @@ def _serve(settings: Settings) -> None:
             "Keep it inside a network that you trust",
             settings.port,
         )
-    serve_rpc(settings.host, settings.port, threads=settings.threads or usable_cores(), cache=cache)
+    serve_rpc(settings.hosts[0], settings.port, threads=settings.threads or usable_cores(), cache=cache)

@@ -9,7 +9,7 @@ from types import FrameType
 
 from home_llm import __version__
 from home_llm.api import create_app
-from home_llm.api.server import HttpServer, PortError
+from home_llm.api.server import HttpServer, PortError, bracketed
 from home_llm.cli.logs import set_up_logging
 from home_llm.panel import INGRESS_ADDRESSES, SUPERVISOR_ADDRESSES, create_panel
 from home_llm.runtime import Runtime, Watchdog
@@ -33,13 +33,13 @@ def run(arguments: Namespace) -> int:
     runtime = Runtime(settings)
     app = create_app(runtime, api_key=api_key, admin_key=settings.admin_key, places=_PLACES)
     try:
-        server = HttpServer(app, settings.host, settings.port, places=_PLACES)
+        server = HttpServer(app, settings.hosts, settings.port, places=_PLACES)
         panel = None
         if settings.ingress_port:
             # Under the Supervisor nobody else may open the page, not even from within the container.
             allowed = SUPERVISOR_ADDRESSES if os.environ.get("SUPERVISOR_TOKEN") else INGRESS_ADDRESSES
             page = create_panel(runtime.health, log=recent.lines, allowed=allowed)
-            panel = HttpServer(page, settings.host, settings.ingress_port, places=0)
+            panel = HttpServer(page, settings.hosts, settings.ingress_port, places=0)
     except PortError as error:
         print(f"home-llm: {error}", file=sys.stderr)
         return 2
@@ -84,8 +84,9 @@ def _api_key(settings: Settings) -> str:
 
 
 def _announce(settings: Settings, api_key: str) -> None:
-    address = f"http://{settings.host}:{settings.port}"
-    _LOGGER.info("Home LLM %s listens on %s", __version__, address)
+    addresses = [f"http://{bracketed(host)}:{settings.port}" for host in settings.hosts]
+    address = addresses[0]
+    _LOGGER.info("Home LLM %s listens on %s", __version__, ", ".join(addresses))
     if not api_key:
         _LOGGER.warning("No API key is set: every program on this machine can use the API (--api-key sets one)")
     elif not settings.api_key:

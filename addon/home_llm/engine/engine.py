@@ -49,6 +49,7 @@ class Engine:
         )
         self._adapters.apply(self._context)
         self.n_ctx = self._context.n_ctx
+        self.n_parallel = options.n_parallel
         self._decoder = Decoder(
             self._context, self._threads, speculate=options.speculate, can_guess=not model.is_recurrent
         )

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from home_llm.engine.threads import usable_cores
@@ -47,6 +48,7 @@ class Finder:
         cancel: threading.Event,
         embedded: Path | None = None,
     ) -> None:
+        self._settings = settings
         self._store = Store(settings.data_dir)
         self._hub = Hub(settings.hub_url, settings.hub_token, backoff=Backoff(attempts=4))
         self._memory = memory
@@ -94,7 +96,8 @@ class Finder:
             ModelError: they cannot be had, or do not fit the memory.
             StoppedError: `cancel` was set.
         """
-        name = shown_name(wanted.model)
+        named = self._settings.names if wanted == self.configured(self._settings) else ()
+        name = named[0] if named else shown_name(wanted.model)
         self._report(Status(State.LOADING, f"Looking for {name}.", name))
 
         def on_progress(progress: Progress) -> None:
@@ -103,7 +106,7 @@ class Finder:
 
         weights = self._resolve(wanted, self._memory(), on_progress, self._cancel)
         self._store.use(weights.path)
-        return weights
+        return replace(weights, id=name) if named else weights
 
     def tidy(self, weights: Weights) -> None:
         """Remove other quants of the repository where the disk is short."""
@@ -140,6 +143,11 @@ class Finder:
             embedded_path=self._embedded,
             processor=self._processor,
         )
+
+
+def configured_name(settings: Settings) -> str:
+    """Return the name of the configured model as it can be shown."""
+    return settings.names[0] if settings.names else shown_name(settings.wanted_model)
 
 
 def shown_name(model: str) -> str:

@@ -190,7 +190,8 @@ class Library:
         known = list(self._known())
         if last is not None:
             twin = next((model for model in known if _same_file(model.path, last.path)), None)
-            yield _of_weights(last, () if twin is None else twin.names)
+            names = self._settings.names if last.id in self._settings.names else ()
+            yield _of_weights(last, names if twin is None else (*twin.names, *names))
         for model in known:
             if last is None or not _same_file(model.path, last.path):
                 yield model

@@ -172,6 +172,7 @@ def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) 
             EngineOptions(
                 n_ctx=plan.size,
                 threads=settings.threads,
+                n_parallel=settings.parallel,
                 cache_type=cache_type,
                 parking_budget=min(max(spare // 2, _LEAST_PARKING), _MOST_PARKING),
                 prefixes=settings.data_dir / "cache" / "prefixes",
@@ -189,7 +190,7 @@ def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) 
         pooling=own_pooling(model) if settings.pooling == "auto" else settings.pooling,
         ranks=facts.ranks,
     )
-    chat = Chat(engine, markup=weights.markup)
+    chat = Chat(engine, markup=weights.markup, seed=None if settings.seed < 0 else settings.seed)
     loaded = Loaded(replace(recipe, adapters=adapters), chat, plan, embeddings)
     _LOGGER.info("%s %s", loaded.message, model.description)
     if variant := cpu_variant():

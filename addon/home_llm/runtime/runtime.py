@@ -24,7 +24,7 @@ from home_llm.models import (
 )
 from home_llm.runtime.adapters import LoadedAdapter, available, named, own_adapters, read_adapters, rescaled
 from home_llm.runtime.embedding import Embeddings
-from home_llm.runtime.finder import Finder, shown_name
+from home_llm.runtime.finder import Finder, configured_name
 from home_llm.runtime.idle import IdleTimer
 from home_llm.runtime.library import Library, LocalModel, same_name
 from home_llm.runtime.loading import Loaded, Recipe, load
@@ -60,7 +60,7 @@ class Runtime:
         self._settings = settings
         self._memory = memory
         self._stop = threading.Event()
-        self._board = StatusBoard(Status(State.LOADING, "Starting.", shown_name(settings.wanted_model)))
+        self._board = StatusBoard(Status(State.LOADING, "Starting.", configured_name(settings)))
         room = self._all_memory
         self._finder = Finder(settings, memory=room, report=self._board.show, cancel=self._stop, embedded=embedded)
         self.library = Library(self._finder, settings, memory=room, last=lambda: self._weights)
@@ -154,6 +154,20 @@ class Runtime:
     def model_facts(self) -> dict[str, Any]:
         """Return what `/v1/models` tells of the loaded model; empty when none is."""
         return {} if (loaded := self._loaded) is None else loaded.facts
+
+    @property
+    def settings(self) -> Settings:
+        """The settings."""
+        return self._settings
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """The names and tags that the settings give the model that answers, where it is theirs."""
+        recipe, settings = self._current, self._settings
+        if recipe is None or recipe.weights.path != self._starter.home:
+            return {}
+        labels = {"aliases": list(settings.names), "tags": list(settings.tag_list)}
+        return {name: words for name, words in labels.items() if words}
 
     def totals(self) -> tuple[Totals, Totals] | None:
         """Return what the last model has done, also when that is gone: vectors and ranks, and everything else.

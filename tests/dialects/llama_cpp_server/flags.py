@@ -16,14 +16,11 @@ _WITHOUT_EFFECT = (
     "--cont-batching",
     "--embedding",
     "--jinja",
-    "--metrics",
     "--no-cache-idle-slots",
     "--no-jinja",
-    "--no-slots",
     "--no-ui",
     "--offline",
     "--reranking",
-    "--slots",
     "--swa-full",
 )
 _VALUE_WITHOUT_EFFECT = (
@@ -72,9 +69,7 @@ class Launch:
     Attributes:
         settings: Home LLM's settings, but for the model and the data folder.
         model: the model file.
-        alias: the name that the model shall have.
         template: a Jinja chat template in place of the model's.
-        seed: of requests that name none.
         temperature: of requests that name none.
         length: tokens of the answers to requests that do not say how many; None is no limit.
         thinking: whether the model shall think where requests do not say; None leaves it to the template.
@@ -83,9 +78,7 @@ class Launch:
 
     settings: dict[str, Any]
     model: Path
-    alias: str
     template: str | None
-    seed: int | None
     temperature: float | None
     length: int | None
     thinking: bool | None
@@ -95,7 +88,7 @@ class Launch:
         """Return the body of a request with what the flags say and it does not."""
         added: dict[str, Any] = {}
         if path in _SAMPLED:
-            added |= {"seed": self.seed, "temperature": self.temperature}
+            added |= {"temperature": self.temperature}
         if path in _LENGTHS and not _LENGTH_FIELDS & set(body):
             added[_LENGTHS[path]] = self.length if self.length is not None else -1
         if path in _CHATS:
@@ -114,7 +107,11 @@ def read_flags(arguments: Sequence[str]) -> Launch:
     parser.add_argument("--port", type=int, required=True)
     # A router has no model of its own. Home LLM always has one.
     parser.add_argument("--model", type=Path, default=os.environ.get("SUBSTITUTE"))
-    parser.add_argument("--alias")
+    parser.add_argument("--alias", default="")
+    parser.add_argument("--tags", default="")
+    parser.add_argument("--metrics", action="store_true")
+    parser.add_argument("--slots", action="store_true")
+    parser.add_argument("--no-slots", action="store_true")
     parser.add_argument("--chat-template")
     parser.add_argument("--chat-template-file", type=Path)
     parser.add_argument("--ctx-size", type=int, default=0)
@@ -127,7 +124,7 @@ def read_flags(arguments: Sequence[str]) -> Launch:
     parser.add_argument("-ctk", default="f16")
     parser.add_argument("-ctv", default="f16")
     parser.add_argument("--n-predict", type=int, default=-1)
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=int, default=-1)
     parser.add_argument("--temp", type=float)
     # Both `on` and `auto` tell templates that the model may think, which they take as unsaid here.
     parser.add_argument("--reasoning", choices=("on", "off", "auto"))
@@ -143,6 +140,13 @@ def read_flags(arguments: Sequence[str]) -> Launch:
         settings={
             "host": flags.host,
             "port": flags.port,
+            # llama-server keeps the names in the order of the alphabet, and shows the first one.
+            "alias": ",".join(sorted(flags.alias.split(","))),
+            "tags": flags.tags,
+            "parallel": flags.parallel,
+            "seed": flags.seed,
+            "slots": "off" if flags.no_slots else "on",
+            "metrics": "on" if flags.metrics else "off",
             "context_size": max(context, _LEAST_CONTEXT) if context else 0,
             "threads": flags.threads,
             "api_key": flags.api_key,
@@ -152,9 +156,7 @@ def read_flags(arguments: Sequence[str]) -> Launch:
             "pooling": flags.pooling,
         },
         model=flags.model,
-        alias=flags.alias or flags.model.stem,
         template=_template(template, flags.chat_template_file),
-        seed=flags.seed,
         temperature=flags.temp,
         length=None if flags.n_predict < 0 else flags.n_predict,
         thinking={"on": True, "auto": True, "off": False}.get(flags.reasoning),

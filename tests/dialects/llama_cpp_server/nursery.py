@@ -54,7 +54,7 @@ class _Completed:
 
 def _serve(launch: Launch, scratch: Path, vocabulary: list[tuple[str, float]]) -> None:
     """Serve until SIGTERM. The port opens when the model is loaded: llama-server answers 503 until then."""
-    model = scratch / f"{launch.alias}.gguf"
+    model = scratch / launch.model.name
     if launch.template is None:
         os.link(launch.model, model)
     else:
@@ -70,7 +70,7 @@ def _serve(launch: Launch, scratch: Path, vocabulary: list[tuple[str, float]]) -
         time.sleep(0.005)
     app = create_app(runtime, api_key=settings.api_key, admin_key="", places=_PLACES)
     app.wsgi_app = _Completed(app.wsgi_app, launch)  # type: ignore[method-assign]
-    server = HttpServer(app, settings.host, settings.port, places=_PLACES)
+    server = HttpServer(app, settings.hosts, settings.port, places=_PLACES)
 
     def stop(_signal: int, _frame: object) -> None:
         runtime.stop_generations()

@@ -78,6 +78,7 @@ RANKS: Final = either(
 PROPS: Final = record(
     {
         "total_slots": INTEGER,
+        "places": INTEGER,
         "model_alias": nullable(TEXT),
         "modalities": record({"vision": FLAG, "audio": FLAG}),
         "build_info": TEXT,

@@ -112,6 +112,8 @@ COMPLETION_CHUNK: Final = record(
 MODEL: Final = record(
     {"id": TEXT, "object": word("model"), "created": INTEGER, "owned_by": word("home-llm")},
     {
+        "aliases": listed(TEXT),
+        "tags": listed(TEXT),
         "meta": record(
             {
                 "n_ctx": INTEGER,
