@@ -15,6 +15,7 @@ from home_llm.api import (
     ollama,
     openai,
     openapi,
+    predict,
     rerank,
     responses,
     webui,
@@ -64,7 +65,7 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     app.register_blueprint(llama_server_completion.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server_infill.create_blueprint(runtime, admission))
     app.register_blueprint(metrics.create_blueprint(runtime))
-
+    app.register_blueprint(predict.create_blueprint())
     app.register_blueprint(openapi.create_blueprint())
 
     @app.errorhandler(ClientGoneError)

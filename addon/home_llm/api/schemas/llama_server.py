@@ -75,6 +75,9 @@ RANKS: Final = either(
     listed(_TEI),
 )
 
+# Each is what its route answers.
+PREDICTIONS: Final = record({"predictions": listed({})})
+
 PROPS: Final = record(
     {
         "total_slots": INTEGER,
