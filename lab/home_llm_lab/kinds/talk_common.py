@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from home_llm_lab.example import Act, Call, Change, Example, Turn
 from home_llm_lab.house import Thing
-from home_llm_lab.kinds.refer import tidy
+from home_llm_lab.kinds.refer import refer, tidy
 from home_llm_lab.kinds.registry import Scene
 
 # Lists of more are counted.
@@ -30,6 +30,17 @@ _PLURALS = frozenset(
 _PLACE = re.compile(r"\s(?:in|on|at|by|from|of|above|over|under|near|behind|beside|upstairs|downstairs|outside)\b")
 # What stands behind the noun in names: "Fairy Lights 2", "Blinds No. 3", "Spots (Kitchen)".
 _NUMBERED = re.compile(r"(?:\s+(?:no\.?\s*|#)?\d+|\s+\(.*\)?)+$")
+
+
+def some_device(
+    scene: Scene, things: Sequence[Thing], say: Callable[[Scene, Thing], str | None] = refer
+) -> tuple[Thing, str] | None:
+    """Return one of the devices and how it is called, or None where there is none or it cannot be said."""
+    if not things:
+        return None
+    thing = scene.rng.choice(things)
+    called = say(scene, thing)
+    return None if called is None else (thing, called)
 
 
 def plural(phrase: str) -> bool:

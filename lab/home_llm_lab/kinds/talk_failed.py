@@ -13,7 +13,7 @@ from home_llm_lab.kinds.act_light import COLORS
 from home_llm_lab.kinds.act_numbers import say_number
 from home_llm_lab.kinds.refer import refer
 from home_llm_lab.kinds.registry import Scene, kind
-from home_llm_lab.kinds.talk_common import bare, grammar, talk, the, turn
+from home_llm_lab.kinds.talk_common import bare, grammar, some_device, talk, the, turn
 from home_llm_lab.kinds.talk_deeds import done, said_fully, some_deed
 from home_llm_lab.kinds.talk_refuse import COMMANDS, command_to
 
@@ -141,12 +141,10 @@ def fail_argument(scene: Scene) -> Example | None:
 def refuse_unavailable(scene: Scene) -> Example | None:
     """Want something of a device that is not available, as its line tells."""
     things = [thing for thing in scene.house.exposed if thing.domain in COMMANDS and thing.state == "unavailable"]
-    if not things:
+    found = some_device(scene, things)
+    if found is None:
         return None
-    thing = scene.rng.choice(things)
-    called = refer(scene, thing)
-    if called is None:
-        return None
+    thing, called = found
     said = command_to(scene, thing.domain, called, question=False)
     reply = scene.words.answer("talk_unavailable", the_name=the(scene, thing), **grammar(scene, thing.name))
     return talk(scene, "refuse_unavailable", turn(scene, said, reply, "refuse"))

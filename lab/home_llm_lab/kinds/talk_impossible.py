@@ -8,14 +8,9 @@ from home_llm_lab.example import Example
 from home_llm_lab.house import Thing
 from home_llm_lab.kinds.act_able import dimmable
 from home_llm_lab.kinds.act_common import Order, utter
-from home_llm_lab.kinds.refer import (
-    refer,
-    refer_by_name,
-    vocabulary,
-    words_of,
-)
+from home_llm_lab.kinds.refer import refer_by_name, vocabulary, words_of
 from home_llm_lab.kinds.registry import Scene, kind
-from home_llm_lab.kinds.talk_common import UNKNOWN, bare, the
+from home_llm_lab.kinds.talk_common import UNKNOWN, bare, some_device, the
 from home_llm_lab.kinds.talk_device import OPENING
 from home_llm_lab.kinds.talk_refuse import ordered, refusal
 
@@ -28,13 +23,11 @@ def refuse_position(scene: Scene) -> Example | None:
         for thing in scene.house.inside("all", "cover")
         if not thing.features & 4 and "current_position" not in thing.attributes and thing.state not in UNKNOWN
     ]
+    found = some_device(scene, things)
     # A house that has no cover with positions does not even offer it.
-    if not things:
+    if found is None:
         return None
-    thing = scene.rng.choice(things)
-    called = refer(scene, thing)
-    if called is None:
-        return None
+    thing, called = found
     said = ordered(scene, scene.rng.choice(("act_position", "act_position", "act_position_half")), called)
     return refusal(
         scene, "refuse_position", said, scene.words.answer("talk_only_open_close", the_name=the(scene, thing))
@@ -49,12 +42,10 @@ def refuse_too_much(scene: Scene) -> Example | None:
     things = [thing for thing in scene.house.inside("all", domain) if thing.state not in UNKNOWN]
     if domain == "cover":
         things = [thing for thing in things if thing.features & 4]
-    if not things:
+    found = some_device(scene, things)
+    if found is None:
         return None
-    thing = rng.choice(things)
-    called = refer(scene, thing)
-    if called is None:
-        return None
+    thing, called = found
     values = {"thing": called, "bare": bare(called)}
     if domain == "climate":
         low, high = float(thing.attributes.get("min_temp", 7)), float(thing.attributes.get("max_temp", 35))
@@ -77,12 +68,10 @@ def refuse_sensor(scene: Scene) -> Example | None:
     """Want something switched that only measures."""
     things = scene.house.inside("all", "sensor", "binary_sensor")
     things = [thing for thing in things if thing.device_class not in OPENING and not _shared(scene, thing)]
-    if not things:
+    found = some_device(scene, things, refer_by_name)
+    if found is None:
         return None
-    thing = scene.rng.choice(things)
-    called = refer_by_name(scene, thing)
-    if called is None:
-        return None
+    thing, called = found
     values = {"thing": called, "bare": bare(called)}
     said = utter(scene, Order((scene.rng.choice(("act_on", "act_off")),), values, (), {}, ""))
     if said is None:
@@ -116,12 +105,10 @@ def refuse_deed(scene: Scene) -> Example | None:
     """Want of a device what no device of its sort does: a lamp that opens, a plug that is louder."""
     things = [thing for thing in scene.house.inside("all", *_UNSUITED) if thing.state not in UNKNOWN]
     things = [thing for thing in things if not _shared(scene, thing)]
-    if not things:
+    found = some_device(scene, things, refer_by_name)
+    if found is None:
         return None
-    thing = scene.rng.choice(things)
-    called = refer_by_name(scene, thing)
-    if called is None:
-        return None
+    thing, called = found
     said = ordered(scene, scene.rng.choice(_UNSUITED[thing.domain]), called)
     return refusal(scene, "refuse_deed", said, scene.words.answer("talk_cannot_do", the_name=the(scene, thing)))
 
@@ -135,12 +122,10 @@ def refuse_value(scene: Scene) -> Example | None:
         if (thing.domain == "light" and thing.state == "on" and not dimmable(thing))
         or (thing.domain == "fan" and thing.state not in UNKNOWN and not thing.features & 1)
     ]
-    if not things:
+    found = some_device(scene, things)
+    if found is None:
         return None
-    thing = scene.rng.choice(things)
-    called = refer(scene, thing)
-    if called is None:
-        return None
+    thing, called = found
     light = ("act_brightness", "act_brightness", "act_brighter", "act_dimmer")
     groups = light if thing.domain == "light" else ("act_fan_speed", "act_fan_faster")
     said = ordered(scene, scene.rng.choice(groups), called)
@@ -151,12 +136,10 @@ def refuse_value(scene: Scene) -> Example | None:
 def refuse_later(scene: Scene) -> Example | None:
     """Want something done later, or under a condition."""
     things: Sequence[Thing] = scene.house.inside("all", "light", "switch", "fan", "cover", "media_player")
-    if not things:
+    found = some_device(scene, things)
+    if found is None:
         return None
-    thing = scene.rng.choice(things)
-    called = refer(scene, thing)
-    if called is None:
-        return None
+    thing, called = found
     group = {"cover": ("act_open", "act_close")}.get(thing.domain, ("act_on", "act_off"))
     command = scene.words.say(scene.rng.choice(group), thing=called, bare=bare(called))
     said = scene.words.say("talk_later", command=command)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from home_llm_lab.example import Example
 from home_llm_lab.house import Thing
-from home_llm_lab.kinds.refer import refer
 from home_llm_lab.kinds.registry import Scene, kind
-from home_llm_lab.kinds.talk_common import UNKNOWN, bare, grammar, listed, state_word, tells
+from home_llm_lab.kinds.talk_common import UNKNOWN, bare, grammar, listed, some_device, state_word, tells
 
 
 def people(scene: Scene) -> list[Thing]:
@@ -89,12 +88,10 @@ def tell_not_known(scene: Scene) -> Example | None:
     """Ask since when, by whom, or how much: nothing in a prompt tells it."""
     domains = ("light", "switch", "fan", "media_player", "cover", "climate", "vacuum", "lock", "humidifier")
     things = scene.house.inside("all", *domains)
-    if not things:
+    found = some_device(scene, things)
+    if found is None:
         return None
-    thing = scene.rng.choice(things)
-    called = refer(scene, thing)
-    if called is None:
-        return None
+    thing, called = found
     metered = any(other.device_class in ("power", "energy") for other in scene.house.exposed)
     group = scene.rng.choice(
         {
