@@ -71,28 +71,43 @@ def measure(folder: Path) -> Iterator[str]:
             busy.append(app.stop()[0])
     yield row("start to the embedded model ready, later starts", "5 s", again, "s")
     yield row("SIGTERM to the end, in the middle of an answer", "5 s", busy, "s")
-    with LocalSupervisor(host=SUPERVISOR, port=80) as supervisor, started(folder, "idle", log_level="debug") as app:
+    with started(folder, "idle") as app:
         app.wait_for("ok")
-        # The search for the Supervisor is over then.
-        wait_until(lambda: supervisor.pushes, 60)
         time.sleep(10)
-        memory = [app.memory()]
         for _ in range(3):
             before = app.cpu_seconds()
             time.sleep(IDLE_SECONDS)
             percent.append(100 * (app.cpu_seconds() - before) / IDLE_SECONDS)
-        app.chat("What is the capital of France?")
-        time.sleep(5)
-        memory.append(app.memory())
-    for when, one in zip(("before the first question", "after a question"), memory, strict=True):
-        yield row(f"memory beside the weights, {when}", "150 MB", [one.beside_weights / 1e6], "MB")
-        yield row(
-            f"the same with weights that are rearranged, and the adapter, {when}", "", [one.beside_files / 1e6], "MB"
-        )
-        yield row(f"anonymous memory, {when}", "", [one.anonymous / 1e6], "MB")
-        yield row(f"everything (PSS), {when}", "", [one.total / 1e6], "MB")
-        yield row(f"everything (RSS), {when}", "", [one.resident / 1e6], "MB")
     yield row(f"processor time while idle, of {IDLE_SECONDS} s", "0.5 %", percent, "%")
+
+
+def memory_row(when: str, app: AppContainer) -> str:
+    """Return what the app takes some seconds later, as a row of the second table, in MB."""
+    time.sleep(5)
+    memory = app.memory()
+    sizes = (memory.beside_weights, memory.beside_files, memory.anonymous, memory.total, memory.resident)
+    return f"| {' | '.join([when, *(f'{size / 1e6:.0f}' for size in sizes)])} |"
+
+
+def measure_memory(folder: Path) -> Iterator[str]:
+    """Yield the rows of the second table, each when it is measured."""
+    house = "You are the house. " + " ".join(
+        f"light.room_{number} 'Lamp number {number}' = off;" for number in range(75)
+    )
+    with LocalSupervisor(host=SUPERVISOR, port=80) as supervisor, started(folder, "memory", log_level="debug") as app:
+        for when in ("the first start", "the next start"):
+            app.wait_for("ok")
+            # The search for the Supervisor is over then.
+            wait_until(lambda: supervisor.pushes, 150)
+            supervisor.pushes.clear()
+            yield memory_row(f"after {when}", app)
+            if when == "the first start":
+                app.chat("What is the capital of France?")
+                yield memory_row("after a short question", app)
+                answer = app.chat(f"{house} Turn on lamp 3.")
+                yield memory_row(f"after a prompt of {answer['usage']['prompt_tokens']:,} tokens", app)
+                app.stop()
+                app.start()
 
 
 def machine() -> str:
@@ -104,12 +119,18 @@ def machine() -> str:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables; called with `memory`, only the second one."""
     say(f"{IMAGE} on {machine()}\n")
-    say("| | Goal, below | Median | Least | Most | N |")
-    say("| --- | --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder, Network():
-        for line in measure(Path(folder)):
+        if "memory" not in sys.argv:
+            say("| | Goal, below | Median | Least | Most | N |")
+            say("| --- | --- | --- | --- | --- | --- |")
+            for line in measure(Path(folder)):
+                say(line)
+            say("")
+        say("| MB | Beside the weights | and those rearranged, and the adapter | Anonymous | PSS | RSS |")
+        say("| --- | --- | --- | --- | --- | --- |")
+        for line in measure_memory(Path(folder)):
             say(line)
 
 
