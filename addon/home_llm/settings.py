@@ -69,6 +69,11 @@ class Settings:
     alias: str = _setting("", "name of the model for clients, in place of its own; more of them with commas between")
     tags: str = _setting("", "words that the list of models has for it, with commas between; they have no effect")
     seed: int = _setting(-1, "seed of the requests that name none; -1 draws one for each")
+    router: OnOff = _setting(
+        "off",
+        "whether requests choose among the models of this machine by their names, and have them loaded",
+        choices=ON_OFF,
+    )
     pooling: Pooling = _setting(
         "auto",
         "what of a text its vector is: the mean of its tokens, the first (cls) or the last one, or none, which is a "

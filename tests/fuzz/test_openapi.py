@@ -32,7 +32,7 @@ IS_SHORT = "HOME_LLM_FUZZ_EXAMPLES" not in os.environ
 EXAMPLES = int(os.environ.get("HOME_LLM_FUZZ_EXAMPLES", "10"))
 SEED = int(os.environ.get("HOME_LLM_FUZZ_SEED", "1"))
 # What changes the model for all that comes after.
-LEFT_OUT = "^/v1/internal/model/(load|unload)$|^/api/v1/model$"
+LEFT_OUT = "^/v1/internal/model/(load|unload)$|^/api/v1/model$|^/models/(load|unload)$"
 # Their bodies have all the fields of the samplers, or others as many: to make up what goes through each takes half a
 # minute a route.
 WITH_MANY_FIELDS = [

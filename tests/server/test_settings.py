@@ -35,6 +35,7 @@ def test_every_setting_is_a_flag_and_a_variable(tmp_path: Path) -> None:
         "pooling": "last",
         "parallel": "3",
         "seed": "42",
+        "router": "on",
         "slots": "off",
         "metrics": "off",
     }

@@ -18,6 +18,7 @@ from home_llm.api import (
     predict,
     rerank,
     responses,
+    router,
     webui,
     webui_legacy,
     webui_others,
@@ -52,6 +53,7 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     Keys(api_key, admin_key).register(app)
     cors.register(app, from_anywhere=bool(api_key))
     admission = Admission(places)
+    router.register(app, runtime, admission)
     app.register_blueprint(openai.create_blueprint(runtime, admission))
     app.register_blueprint(responses.create_blueprint(runtime, admission))
     app.register_blueprint(embeddings.create_blueprint(runtime, admission))
@@ -64,6 +66,7 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     app.register_blueprint(llama_server.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server_completion.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server_infill.create_blueprint(runtime, admission))
+    app.register_blueprint(router.create_blueprint(runtime, admission))
     app.register_blueprint(metrics.create_blueprint(runtime))
     app.register_blueprint(predict.create_blueprint())
     app.register_blueprint(openapi.create_blueprint())

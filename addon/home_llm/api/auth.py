@@ -29,6 +29,8 @@ _ADMIN = frozenset(
         "/v1/internal/lora/load",
         "/v1/internal/lora/unload",
         "/api/pull",
+        "/models/load",
+        "/models/unload",
     }
 )
 # Whoever has the API key may read these, and only the admin change them.

@@ -5,6 +5,7 @@ from typing import Any
 
 import flask
 
+from home_llm.api import router
 from home_llm.api.admission import Admission, Place
 from home_llm.api.anthropic import model_entry, model_page
 from home_llm.api.body import read
@@ -171,11 +172,22 @@ def model_name(runtime: Runtime) -> str:
 
 
 def _models(runtime: Runtime) -> list[dict[str, Any]]:
-    """Return the model that answers, or that is on its way; clients take the first one."""
+    """Return the model that answers, or that is on its way, and where requests choose, the others.
+
+    Clients take the first one.
+    """
+    entry = _model(runtime)
+    if runtime.settings.router == "on":
+        return router.entries(runtime, entry)
+    return [] if entry is None else [entry]
+
+
+def _model(runtime: Runtime) -> dict[str, Any] | None:
+    """Return the entry of the model that answers, or that is on its way."""
     name = runtime.status.model
     if name is None:
-        return []
+        return None
     entry: dict[str, Any] = {"id": name, "object": "model", "created": 0, "owned_by": "home-llm"}
     if facts := runtime.model_facts():
         entry["meta"] = facts
-    return [{**entry, **runtime.labels}]
+    return {**entry, **runtime.labels}

@@ -80,14 +80,22 @@ class Library:
         settings: how they are loaded.
         memory: tells how many bytes are free.
         last: tells the weights that were loaded last, which may be a file from anywhere.
+        home: tells those of the configured model, which may be too.
     """
 
     def __init__(
-        self, finder: Finder, settings: Settings, *, memory: Callable[[], int], last: Callable[[], Weights | None]
+        self,
+        finder: Finder,
+        settings: Settings,
+        *,
+        memory: Callable[[], int],
+        last: Callable[[], Weights | None],
+        home: Callable[[], Weights | None],
     ) -> None:
         self._finder = finder
         self._settings = settings
         self._last = last
+        self._home = home
         self._memory = memory
         self._embedded: Weights | None = None
         self._pulling = threading.Lock()
@@ -188,6 +196,9 @@ class Library:
         if last is not None and not last.path.is_file():
             last = None
         known = list(self._known())
+        home = self._home()
+        if home is not None and home.path.is_file() and not any(_same_file(each.path, home.path) for each in known):
+            known.append(_of_weights(home, self._settings.names))
         if last is not None:
             twin = next((model for model in known if _same_file(model.path, last.path)), None)
             names = self._settings.names if last.id in self._settings.names else ()

@@ -63,7 +63,9 @@ class Runtime:
         self._board = StatusBoard(Status(State.LOADING, "Starting.", configured_name(settings)))
         room = self._all_memory
         self._finder = Finder(settings, memory=room, report=self._board.show, cancel=self._stop, embedded=embedded)
-        self.library = Library(self._finder, settings, memory=room, last=lambda: self._weights)
+        self.library = Library(
+            self._finder, settings, memory=room, last=lambda: self._weights, home=lambda: self._starter.weights
+        )
         self._starter = Starter(
             settings,
             self._finder,

@@ -27,6 +27,7 @@ class Starter:
 
     Attributes:
         home: the configured model's file, once it is known.
+        weights: the configured model, once it is known.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Starter:
         self._release = release
         self._is_loaded = is_loaded
         self.home: Path | None = None
+        self.weights: Weights | None = None
 
     def prepare(self) -> None:
         """Load the embedded model, where the configured one is not here yet and the settings want that.
@@ -67,7 +69,7 @@ class Starter:
         if self._is_loaded() and not self._board.meanwhile:
             return
         weights = self._finder.find(self._wanted)
-        self.home = weights.path
+        self.home, self.weights = weights.path, weights
         self._place(weights)
         self._finder.tidy(weights)
 

@@ -44,6 +44,9 @@ _NAMED_BY_WEBUI = ("command-r",)
 _KNOWN = (*_NAMED, *_NAMED_BY_WEBUI)
 _TEMPLATES = Path("../../../models/templates")
 
+# The model that most tests of the router ask for.
+_ROUTED = "ggml-org/tinygemma3-GGUF:Q8_0"
+
 _LEAST_CONTEXT = 256
 
 # Where requests are answered with text, and the field for the length of the answer.
@@ -105,8 +108,7 @@ def read_flags(arguments: Sequence[str]) -> Launch:
         parser.add_argument(name)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
-    # A router has no model of its own. Home LLM always has one.
-    parser.add_argument("--model", type=Path, default=os.environ.get("SUBSTITUTE"))
+    parser.add_argument("--model", type=Path)
     parser.add_argument("--alias", default="")
     parser.add_argument("--tags", default="")
     parser.add_argument("--metrics", action="store_true")
@@ -133,6 +135,9 @@ def read_flags(arguments: Sequence[str]) -> Launch:
     flags = parser.parse_args(arguments)
     # What a slot has room for is what a request has room for here.
     context = flags.ctx_size if flags.kv_unified else flags.ctx_size // flags.parallel
+    # A router has no model of its own, and loads those that its requests name. Home LLM always has one.
+    routes = flags.model is None
+    model = Path(os.environ["SUBSTITUTE"]) if routes else flags.model
     template = flags.chat_template
     if template is not None and "{" not in template and " " not in template and template not in _KNOWN:
         parser.error(f"Home LLM has no template named {template}")
@@ -141,7 +146,8 @@ def read_flags(arguments: Sequence[str]) -> Launch:
             "host": flags.host,
             "port": flags.port,
             # llama-server keeps the names in the order of the alphabet, and shows the first one.
-            "alias": ",".join(sorted(flags.alias.split(","))),
+            "alias": _ROUTED if routes else ",".join(sorted(flags.alias.split(","))),
+            "router": "on" if routes else "off",
             "tags": flags.tags,
             "parallel": flags.parallel,
             "seed": flags.seed,
@@ -155,7 +161,7 @@ def read_flags(arguments: Sequence[str]) -> Launch:
             "cache_type": flags.ctk,
             "pooling": flags.pooling,
         },
-        model=flags.model,
+        model=model,
         template=_template(template, flags.chat_template_file),
         temperature=flags.temp,
         length=None if flags.n_predict < 0 else flags.n_predict,

@@ -17,6 +17,7 @@ from home_llm.settings import Settings
 from served import Served
 
 DIALECTS = {"OpenAI", "text-generation-webui", "Ollama", "Anthropic", "llama-server"}
+CHANGING = {"/models/load", "/models/unload"}
 # The embedded model was not trained to fill in, nor to rank.
 FOR_OTHER_MODELS = {"/infill", "/rerank", "/reranking", "/v1/rerank", "/v1/reranking"}
 
@@ -108,7 +109,7 @@ def test_examples(served: Served, api: dict[str, Any]) -> None:
             continue
         schema = {"$ref": "#/schema", "schema": content["schema"], "components": api["components"]}
         jsonschema.Draft202012Validator(schema).validate(content["example"])
-        if path in FOR_OTHER_MODELS:
+        if path in FOR_OTHER_MODELS | CHANGING:
             continue
         answer = served.request(method.upper(), path, str.encode(_json(content["example"])))
         assert answer.status == 200, (path, answer.body)

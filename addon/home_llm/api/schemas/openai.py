@@ -112,6 +112,7 @@ COMPLETION_CHUNK: Final = record(
 MODEL: Final = record(
     {"id": TEXT, "object": word("model"), "created": INTEGER, "owned_by": word("home-llm")},
     {
+        "status": record({"value": word("loaded", "loading", "unloaded")}),
         "aliases": listed(TEXT),
         "tags": listed(TEXT),
         "meta": record(
