@@ -86,6 +86,7 @@ class Settings:
     admin_key: str = _setting("", "key for loading and unloading models; empty is the API key", secret=True)
     slots: OnOff = _setting("on", "whether GET /slots is answered, which tells how many requests run", choices=ON_OFF)
     metrics: OnOff = _setting("on", "whether GET /metrics is answered", choices=ON_OFF)
+    slot_folder: str = _setting("", "folder for slots that are saved by name; empty saves none")
     hang_timeout: float = _setting(
         300.0, "seconds without a step of a running request after which the server ends itself; 0 is never"
     )

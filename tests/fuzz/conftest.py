@@ -19,6 +19,8 @@ def server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerP
     model = write_tiny_model(folder / "tiny.gguf", "full", vocabulary)
     vocabulary.close()
     flags = ("--model", model, "--context-size", "1024", "--log-level", "warning")
+    # Where there is no folder for slots, saving them is a status of the 500s.
+    flags += ("--slot-folder", folder / "slots")
     with LocalHub() as hub, ServerProcess(folder / "data", *flags, "--hub-url", hub.url) as server:
         yield server
 

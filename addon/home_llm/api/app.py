@@ -11,6 +11,7 @@ from home_llm.api import (
     llama_server,
     llama_server_completion,
     llama_server_infill,
+    llama_server_slots,
     metrics,
     ollama,
     openai,
@@ -66,6 +67,7 @@ def create_app(runtime: Runtime, *, api_key: str, admin_key: str, places: int) -
     app.register_blueprint(llama_server.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server_completion.create_blueprint(runtime, admission))
     app.register_blueprint(llama_server_infill.create_blueprint(runtime, admission))
+    app.register_blueprint(llama_server_slots.create_blueprint(runtime, admission))
     app.register_blueprint(router.create_blueprint(runtime, admission))
     app.register_blueprint(metrics.create_blueprint(runtime))
     app.register_blueprint(predict.create_blueprint())

@@ -33,6 +33,8 @@ _ADMIN = frozenset(
         "/models/unload",
     }
 )
+# What is written into a folder, under a name that somebody gives.
+_ADMIN_BELOW = "/slots/"
 # Whoever has the API key may read these, and only the admin change them.
 _ADMIN_CHANGES = frozenset({"/lora-adapters", "/api/v1/model"})
 
@@ -52,7 +54,7 @@ def needed_key(path: str, method: str) -> Key:
     """Return which key a request of this path needs."""
     if path in _OPEN or method == "OPTIONS":
         return Key.NONE
-    if path in _ADMIN or (path in _ADMIN_CHANGES and method not in {"GET", "HEAD"}):
+    if path in _ADMIN or path.startswith(_ADMIN_BELOW) or (path in _ADMIN_CHANGES and method not in {"GET", "HEAD"}):
         return Key.ADMIN
     return Key.API
 

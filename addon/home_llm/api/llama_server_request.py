@@ -105,6 +105,7 @@ class NativeFields(TellingFields, SamplingFields):
                 logprobs=logprobs,
                 sampled=self.post_sampling_probs,
                 telling=self.telling,
+                slot=self.slot,
             )
             for prompt in prompts
         )

@@ -168,6 +168,7 @@ class ChatBody(StreamFields):
             logprobs=self._logprobs(),
             continuing="rest" if self.continue_final_message else None,
             telling=self.telling,
+            slot=self.slot,
         )
 
     def _template_arguments(self) -> dict[str, Any]:

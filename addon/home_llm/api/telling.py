@@ -13,6 +13,12 @@ class TellingFields(Lenient):
     stream: bool | None = None
     return_progress: bool | None = None
     timings_per_token: bool | None = None
+    id_slot: int | None = None
+
+    @property
+    def slot(self) -> int | None:
+        """The slot that is noted, where one is named."""
+        return None if self.id_slot is None or self.id_slot < 0 else self.id_slot
 
     @property
     def telling(self) -> Telling:

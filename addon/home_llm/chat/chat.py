@@ -146,6 +146,7 @@ class Chat:
             ignore_end=request.limits.ignore_end,
             progress=request.telling.progress,
             timings=request.telling.timings,
+            slot=request.slot,
             logprobs=request.logprobs,
         )
         generation = self._submit(wanted, param="messages")
@@ -174,6 +175,7 @@ class Chat:
             ignore_end=request.limits.ignore_end,
             progress=request.telling.progress,
             timings=request.telling.timings,
+            slot=request.slot,
             logprobs=request.logprobs,
             sampled=request.sampled,
         )

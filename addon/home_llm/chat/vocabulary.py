@@ -150,6 +150,7 @@ class ChatRequest:
             room for, with the answer; None lets go of none.
         special_tokens: whether special tokens of the answer are told as text.
         telling: what is told beside the answer.
+        slot: a number under which what it leaves in the cache can be saved; None is none.
     """
 
     messages: tuple[Message, ...]
@@ -169,6 +170,7 @@ class ChatRequest:
     truncation: int | None = None
     special_tokens: bool = False
     telling: Telling = field(default_factory=Telling)
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ class CompletionRequest:
         add_bos: begin a text with the BOS token where the model wants one.
         special_tokens: whether special tokens of the answer are told as text.
         telling: what is told beside the answer.
+        slot: a number under which what it leaves in the cache can be saved; None is none.
     """
 
     prompt: str | tuple[int, ...]
@@ -199,6 +202,7 @@ class CompletionRequest:
     add_bos: bool = True
     special_tokens: bool = False
     telling: Telling = field(default_factory=Telling)
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

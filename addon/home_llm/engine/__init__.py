@@ -16,6 +16,7 @@ from home_llm.engine.generation import (
 from home_llm.engine.logprobs import Logprob, TokenLogprob
 from home_llm.engine.options import EngineOptions
 from home_llm.engine.schema import enforceable, relocated
+from home_llm.engine.slots import SlotError, SlotFile, Slots
 from home_llm.engine.thinking import Thinking
 from home_llm.engine.totals import Totals
 
@@ -36,6 +37,9 @@ __all__ = [
     "GenerationRequest",
     "Logprob",
     "Progress",
+    "SlotError",
+    "SlotFile",
+    "Slots",
     "Thinking",
     "Timings",
     "TokenLogprob",

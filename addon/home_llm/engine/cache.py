@@ -161,7 +161,23 @@ class PrefixCache:
                 return True
         return False
 
-    def adopt(self, tokens: list[int], states: Sequence[StoredState], *, pinned: bool = False) -> bool:
+    def states(self, sequence: CachedSequence) -> Iterator[State]:
+        """Yield the states of the blocks of a sequence, to be saved."""
+        for start, end in spans(len(sequence.tokens), whole_only=not self.cuts_anywhere):
+            yield self._state(sequence, start, end)
+
+    def forget(self, tokens: list[int]) -> None:
+        """Forget exactly these tokens, in cells and parked; what goes on from them stays."""
+        for sequence in list(self._idle):
+            if sequence.tokens == tokens and not sequence.pinned:
+                self._forget(sequence)
+        blocks, length = self._parked.find(tuple(tokens))
+        if blocks and length == len(tokens) == sum(len(block.tokens) for block in blocks):
+            last = blocks[-1]
+            if not last.children and not last.pinned:
+                self._parked.forget(last)
+
+    def adopt(self, tokens: list[int], states: Sequence[State | StoredState], *, pinned: bool = False) -> bool:
         """Park a prefix that was saved; return whether it is kept."""
         places = spans(len(tokens), whole_only=not self.cuts_anywhere)
         if not self._parked.enabled or len(places) != len(states):
@@ -179,9 +195,7 @@ class PrefixCache:
     def prefixes(self) -> Iterator[Prefix]:
         """Yield what is held and not in use, the last used first; those in cells before those that are parked."""
         for sequence in sorted(self._idle, key=lambda sequence: -sequence.used):
-            places = spans(len(sequence.tokens), whole_only=not self.cuts_anywhere)
-            states = (self._state(sequence, start, end) for start, end in places)
-            yield Prefix(list(sequence.tokens), states, sequence.pinned)
+            yield Prefix(list(sequence.tokens), self.states(sequence), sequence.pinned)
         for chain in sorted(self._parked.prefixes(), key=lambda blocks: -blocks[-1].used):
             tokens = [token for block in chain for token in block.tokens]
             yield Prefix(tokens, _states(chain), chain[-1].pinned)

@@ -5,7 +5,9 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
+from typing import TypeVar
 
 from home_llm.engine.adapters import AdapterChange, AdapterShelf, AdapterUse
 from home_llm.engine.cache import PrefixCache
@@ -15,12 +17,15 @@ from home_llm.engine.generation import FinishReason, Generation, GenerationReque
 from home_llm.engine.options import EngineOptions, affordable
 from home_llm.engine.persistence import PrefixKeeper, PrefixStore
 from home_llm.engine.sequence import Sequence
+from home_llm.engine.slots import Errand, Slots
 from home_llm.engine.thinking import MatcherMaker
 from home_llm.engine.threads import ThreadChooser
 from home_llm.engine.totals import Totals
 from home_llm.llama import CacheFullError, Context, DecodeAbortedError, Model, build_info
 
 _LOGGER = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 class EngineClosedError(Exception):
@@ -55,10 +60,13 @@ class Engine:
         )
         self._cache = PrefixCache(self._context, parking_budget=options.parking_budget, whole_only=model.is_recurrent)
         self._constraints = MatcherMaker(model)
-        self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | AdapterChange | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[tuple[Generation, Matcher | None] | AdapterChange | Errand | None] = (
+            queue.SimpleQueue()
+        )
         self._waiting: deque[Sequence] = deque()
         self._running: list[Sequence] = []
         self._keeper = self._make_keeper()
+        self._slots = Slots(self._cache, self._fingerprint)
         self.totals = Totals()
         self._closed = threading.Event()
         self._lock = threading.Lock()
@@ -71,10 +79,15 @@ class Engine:
         options = self._options
         if options.prefixes is None:
             return None
-        fingerprint = f"{options.identity}|{self.model.description}|{build_info()}|{options.cache_type}"
-        fingerprint += f"|{self._adapters.fingerprint}"
-        store = PrefixStore(options.prefixes, fingerprint, options.prefixes_budget)
+        store = PrefixStore(options.prefixes, self._fingerprint, options.prefixes_budget)
         return PrefixKeeper(store, self._cache)
+
+    @property
+    def _fingerprint(self) -> str:
+        """What a saved state depends on."""
+        options = self._options
+        own = f"{options.identity}|{self.model.description}|{build_info()}|{options.cache_type}"
+        return f"{own}|{self._adapters.fingerprint}"
 
     def submit(self, request: GenerationRequest) -> Generation:
         """Queue a request and return at once.
@@ -127,6 +140,21 @@ class Engine:
                 raise EngineClosedError("the model has been unloaded")
             self._inbox.put(change)
         change.wait(timeout)
+
+    def with_slots(self, work: Callable[[Slots], Result]) -> Result:
+        """Do something with the slots in the engine's thread, between two decodes, and return what it does.
+
+        Raises:
+            SlotError, OSError: from the work.
+            EngineClosedError: after `close`.
+        """
+        errand = Errand(lambda: work(self._slots))
+        with self._lock:
+            if self._closed.is_set():
+                raise EngineClosedError("the model has been unloaded")
+            self._inbox.put(errand)
+        result: Result = errand.done.result()
+        return result
 
     def cancel_all(self) -> None:
         """Cancel every generation that runs or waits."""
@@ -187,6 +215,9 @@ class Engine:
             if isinstance(item, AdapterChange):
                 self._adapters.wish(item)
                 continue
+            if isinstance(item, Errand):
+                item.run()
+                continue
             generation, matcher = item
             self._waiting.append(Sequence(generation, self.model, self._context, matcher))
 
@@ -202,6 +233,7 @@ class Engine:
             if self._adapters.change_next(self._context):
                 # What is cached was read with the adapters before.
                 self._cache.clear()
+                self._slots = Slots(self._cache, self._fingerprint)
                 self._keeper = self._make_keeper()
                 if self._keeper is not None:
                     self._keeper.restore()
@@ -310,6 +342,8 @@ class Engine:
         # Where it was the last one, nothing else is done before somebody looks.
         self.totals.running, self.totals.waiting = len(self._running), len(self._waiting)
         if sequence.cached is not None:
+            if sequence.request.slot is not None and sequence.request.slot < self.n_parallel:
+                self._slots.note(sequence.request.slot, sequence.cached.tokens)
             self._cache.release(sequence.cached, pinned=sequence.request.pinned)
             sequence.cached = None
             if self._keeper is not None:

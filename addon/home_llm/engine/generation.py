@@ -41,6 +41,7 @@ class GenerationRequest:
         logprobs: tell how likely each token was, and name so many of the likeliest in its place; 0 names none, None
             tells nothing. Every token is then chosen by itself: none is forced by the constraint, and none guessed.
         sampled: tell how likely each was after the samplers and the constraint, in place of what the model thinks.
+        slot: a number under which what it leaves in the cache can be saved.
     """
 
     prompt: tuple[int, ...]
@@ -57,6 +58,7 @@ class GenerationRequest:
     timings: bool = False
     logprobs: int | None = None
     sampled: bool = False
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

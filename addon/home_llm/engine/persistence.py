@@ -68,7 +68,7 @@ class FileState:
     length: int
     checksum: int
 
-    def load(self) -> State | None:
+    def load(self, *, remove: bool = True) -> State | None:
         """Return the state; None where the file is gone or damaged, which is then removed with a line in the log."""
         try:
             with self.path.open("rb") as file:
@@ -79,9 +79,73 @@ class FileState:
             return None
         if state.nbytes == self.length and zlib.crc32(state.data) == self.checksum:
             return state
-        _LOGGER.warning("The saved prefix %s cannot be used and is removed: it is damaged", self.path.name)
-        self.path.unlink(missing_ok=True)
+        if remove:
+            _LOGGER.warning("The saved prefix %s cannot be used and is removed: it is damaged", self.path.name)
+            self.path.unlink(missing_ok=True)
         return None
+
+
+def write_prefix(
+    path: Path,
+    fingerprint: str,
+    tokens: list[int],
+    states: Iterable[State],
+    *,
+    pinned: bool = False,
+    most: int | None = None,
+) -> int:
+    """Write a prefix to a file and return the bytes of it; what would be more than `most` is cut off, and counted.
+
+    Args:
+        path: the file.
+        fingerprint: of weights, llama.cpp and everything else that a state depends on.
+        tokens: what the sequence held.
+        states: llama.cpp's states of its blocks.
+        pinned: whether it is to be forgotten last.
+        most: bytes that there may be; None is any number.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    raw = struct.pack(f"<{len(tokens)}i", *tokens)
+    facts = {"fingerprint": fingerprint, "tokens": len(tokens), "checksum": zlib.crc32(raw), "pinned": pinned}
+    header = json.dumps(facts).encode()
+    with path.open("wb") as file:
+        file.writelines((_MAGIC, struct.pack("<I", len(header)), header, raw))
+        for state in states:
+            if most is not None and file.tell() + state.nbytes > most:
+                return most + 1
+            file.write(_LENGTH.pack(state.nbytes, zlib.crc32(state.data)))
+            file.write(state.data)
+        file.write(_LENGTH.pack(0, 0))
+        file.flush()
+        os.fsync(file.fileno())
+        return file.tell()
+
+
+def read_prefix(path: Path, fingerprint: str) -> SavedPrefix:
+    """Read what a file holds, but for the states, and let the machine fetch those meanwhile.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError, KeyError, struct.error: it is no such file, damaged, or of another model.
+    """
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise ValueError("it is not one of ours")
+        (length,) = struct.unpack("<I", file.read(4))
+        header = json.loads(file.read(length))
+        if header["fingerprint"] != fingerprint:
+            raise ValueError("it is of another model or another llama.cpp")
+        raw = file.read(4 * header["tokens"])
+        if zlib.crc32(raw) != header["checksum"]:
+            raise ValueError("it is damaged")
+        states = []
+        while (found := _LENGTH.unpack(file.read(_LENGTH.size))) != (0, 0):
+            states.append(FileState(path, file.tell(), *found))
+            file.seek(found[0], os.SEEK_CUR)
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+    return SavedPrefix(list(struct.unpack(f"<{header['tokens']}i", raw)), states, header["pinned"])
 
 
 class PrefixStore:
@@ -104,7 +168,7 @@ class PrefixStore:
         """Yield what was saved, the newest last; what is broken or of another model is removed."""
         for path in reversed(self._files()):
             try:
-                prefix = self._read(path)
+                prefix = read_prefix(path, self._fingerprint)
             except (OSError, ValueError, KeyError, struct.error) as error:
                 reason = "it is damaged" if isinstance(error, KeyError | struct.error) else error
                 _LOGGER.warning("The saved prefix %s cannot be used and is removed: %s", path.name, reason)
@@ -122,18 +186,12 @@ class PrefixStore:
 
     def save(self, tokens: list[int], states: Iterable[State], *, pinned: bool = False) -> None:
         """Save a prefix, in one piece or not at all, and remove the oldest ones over the budget."""
-        raw = struct.pack(f"<{len(tokens)}i", *tokens)
-        path = self._folder / f"{zlib.crc32(raw):08x}{_SUFFIX}"
+        name = zlib.crc32(struct.pack(f"<{len(tokens)}i", *tokens))
+        path = self._folder / f"{name:08x}{_SUFFIX}"
         partial = path.with_suffix(".part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            header = {
-                "fingerprint": self._fingerprint,
-                "tokens": len(tokens),
-                "checksum": zlib.crc32(raw),
-                "pinned": pinned,
-            }
-            size = self._write(partial, json.dumps(header).encode(), raw, states)
+            size = write_prefix(partial, self._fingerprint, tokens, states, pinned=pinned, most=self._budget)
             if size > self._budget:
                 partial.unlink()
                 _LOGGER.info("A prefix of %d tokens is not saved: it takes %d MB", len(tokens), size >> 20)
@@ -145,39 +203,6 @@ class PrefixStore:
             return
         self._saved[path] = tokens
         _LOGGER.info("Saved a prefix of %d tokens (%.1f MB)", len(tokens), size / 1e6)
-
-    def _write(self, path: Path, header: bytes, raw: bytes, states: Iterable[State]) -> int:
-        """Write a file and return its size; what would be over the budget is cut off."""
-        with path.open("wb") as file:
-            file.writelines((_MAGIC, struct.pack("<I", len(header)), header, raw))
-            for state in states:
-                if file.tell() + state.nbytes > self._budget:
-                    return self._budget + 1
-                file.write(_LENGTH.pack(state.nbytes, zlib.crc32(state.data)))
-                file.write(state.data)
-            file.write(_LENGTH.pack(0, 0))
-            file.flush()
-            os.fsync(file.fileno())
-            return file.tell()
-
-    def _read(self, path: Path) -> SavedPrefix:
-        """Read what a file holds, but for the states, and let the machine fetch those meanwhile."""
-        with path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise ValueError("it is not one of ours")
-            (length,) = struct.unpack("<I", file.read(4))
-            header = json.loads(file.read(length))
-            if header["fingerprint"] != self._fingerprint:
-                raise ValueError("it is of another model or another llama.cpp")
-            raw = file.read(4 * header["tokens"])
-            if zlib.crc32(raw) != header["checksum"]:
-                raise ValueError("it is damaged")
-            states = []
-            while (found := _LENGTH.unpack(file.read(_LENGTH.size))) != (0, 0):
-                states.append(FileState(path, file.tell(), *found))
-                file.seek(found[0], os.SEEK_CUR)
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
-        return SavedPrefix(list(struct.unpack(f"<{header['tokens']}i", raw)), states, header["pinned"])
 
     def _files(self) -> list[Path]:
         """Return the saved files, the newest first."""

@@ -113,6 +113,7 @@ def read_flags(arguments: Sequence[str]) -> Launch:
     parser.add_argument("--tags", default="")
     parser.add_argument("--metrics", action="store_true")
     parser.add_argument("--slots", action="store_true")
+    parser.add_argument("--slot-save-path", default="")
     parser.add_argument("--no-slots", action="store_true")
     parser.add_argument("--chat-template")
     parser.add_argument("--chat-template-file", type=Path)
@@ -151,6 +152,7 @@ def read_flags(arguments: Sequence[str]) -> Launch:
             "tags": flags.tags,
             "parallel": flags.parallel,
             "seed": flags.seed,
+            "slot_folder": flags.slot_save_path,
             "slots": "off" if flags.no_slots else "on",
             "metrics": "on" if flags.metrics else "off",
             "context_size": max(context, _LEAST_CONTEXT) if context else 0,

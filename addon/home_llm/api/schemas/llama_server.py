@@ -78,6 +78,28 @@ RANKS: Final = either(
 # Each is what its route answers.
 PREDICTIONS: Final = record({"predictions": listed({})})
 
+SLOT_DONE: Final = either(
+    record({"id_slot": INTEGER, "n_erased": INTEGER}),
+    record(
+        {
+            "id_slot": INTEGER,
+            "filename": TEXT,
+            "n_saved": INTEGER,
+            "n_written": INTEGER,
+            "timings": record({"save_ms": NUMBER}),
+        }
+    ),
+    record(
+        {
+            "id_slot": INTEGER,
+            "filename": TEXT,
+            "n_restored": INTEGER,
+            "n_read": INTEGER,
+            "timings": record({"restore_ms": NUMBER}),
+        }
+    ),
+)
+
 PROPS: Final = record(
     {
         "total_slots": INTEGER,
