@@ -69,6 +69,15 @@ def test_gone_while_it_sleeps(tmp_path: Path) -> None:
         assert served.post("/v1/chat/completions", CHAT).json["choices"][0]["message"] == before
 
 
+def test_other_adapters_beside_it(tmp_path: Path) -> None:
+    """Whoever changes the adapters beside the model leaves the one that it is made with in its place."""
+    with Served(tmp_path, model="embedded") as served:
+        served.wait_until("ok")
+        before = served.post("/v1/chat/completions", CHAT).json["choices"][0]["message"]
+        assert served.post("/v1/internal/lora/unload").status == 200
+        assert served.post("/v1/chat/completions", CHAT).json["choices"][0]["message"] == before
+
+
 def test_the_same_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the processor gains nothing, nothing is made, and the answer is the same."""
     monkeypatch.setattr(prepared, "repacks", lambda: False)

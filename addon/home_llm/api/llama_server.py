@@ -66,7 +66,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
                     "task_name": adapter.file.task_name,
                     "prompt_prefix": adapter.file.prompt_prefix,
                 }
-                for number, adapter in enumerate(runtime.adapters())
+                for number, adapter in enumerate(runtime.adapters.loaded())
             ]
         )
 
@@ -77,7 +77,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     def scale_adapters() -> flask.typing.ResponseReturnValue:
         scales = {entry.id: entry.scale for entry in read_list(ScaleFields)}
         with admission.enter():
-            runtime.scale_adapters(scales)
+            runtime.adapters.scale(scales)
         return {"success": True}
 
     return routes

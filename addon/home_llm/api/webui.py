@@ -93,7 +93,7 @@ def create_blueprint(runtime: Runtime, admission: Admission) -> flask.Blueprint:
     def model_info() -> flask.typing.ResponseReturnValue:
         facts = runtime.model_facts()
         name = runtime.status.model if facts else "None"
-        applied = [adapter.file.name for adapter in runtime.adapters() if adapter.scale] if facts else []
+        applied = [adapter.file.name for adapter in runtime.adapters.loaded() if adapter.scale] if facts else []
         return {"model_name": name, "lora_names": applied, "loader": "llama.cpp"}
 
     @routes.get("/model/list")
@@ -220,7 +220,7 @@ def _add_adapter_routes(routes: flask.Blueprint, runtime: Runtime, admission: Ad
     @routes.get("/lora/list")
     @documented("List the adapters that can be loaded", tag=_TAG, answer=schemas.LORA_NAMES)
     def lora_list() -> flask.typing.ResponseReturnValue:
-        return {"lora_names": runtime.adapter_names()}
+        return {"lora_names": runtime.adapters.names()}
 
     @routes.post("/lora/load")
     @documented("Apply adapters", tag=_TAG, body=AdaptersBody, example={"lora_names": []}, answer=schemas.OK)
@@ -235,7 +235,7 @@ def _add_adapter_routes(routes: flask.Blueprint, runtime: Runtime, admission: Ad
     def use_adapters(names: list[str]) -> flask.typing.ResponseReturnValue:
         try:
             with admission.enter():
-                runtime.use_adapters(names)
+                runtime.adapters.use(names)
         except (ModelError, AdapterError) as error:
             raise ApiError(400, str(error), param="lora_names") from error
         return flask.jsonify("OK")

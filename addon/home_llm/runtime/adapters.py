@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from home_llm.engine import AdapterUse
-from home_llm.models import AdapterFile, Weights, check_base, read_adapter
+from home_llm.models import AdapterFile, Weights, check_base, file_identity, read_adapter
 
 _SUFFIX = ".gguf"
 
@@ -32,6 +32,23 @@ class LoadedAdapter:
         return AdapterUse(self.file.path, self.scale, self.file.identity)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """What is loaded for weights.
+
+    Attributes:
+        path: the file.
+        size: its bytes, with those of its other parts.
+        identity: what tells its content from others'.
+        adapters: what belongs to it: always applied, and none of the adapters that clients see and number.
+    """
+
+    path: Path
+    size: int
+    identity: str
+    adapters: tuple[LoadedAdapter, ...]
+
+
 def read_adapters(chosen: Sequence[tuple[Path, float]], weights: Weights) -> tuple[LoadedAdapter, ...]:
     """Read the headers of adapters, given as paths and scales.
 
@@ -41,20 +58,22 @@ def read_adapters(chosen: Sequence[tuple[Path, float]], weights: Weights) -> tup
     return tuple(LoadedAdapter(_checked(path, weights), scale) for path, scale in chosen)
 
 
-def file_and_own_adapters(weights: Weights) -> tuple[Path, tuple[LoadedAdapter, ...]]:
-    """Return the file to load, and what belongs to it; the weights' own, where those made of them are gone again.
+def model_file(weights: Weights) -> ModelFile:
+    """Return what to load for weights: the files made of them, or the weights' own where those are gone again.
 
     Raises:
         ModelError: the adapter is not for these weights.
     """
     recoded = weights.recoded
     if recoded is None or not (recoded.model.is_file() and recoded.adapter.is_file()):
-        return weights.path, own_adapters(weights)
-    return recoded.model, read_adapters([(recoded.adapter, 1.0)], weights)
+        identity = weights.sha256 or file_identity(weights.path)
+        return ModelFile(weights.path, weights.size, identity, own_adapters(weights))
+    adapters = read_adapters([(recoded.adapter, 1.0)], weights)
+    return ModelFile(recoded.model, recoded.model.stat().st_size, recoded.model.name, adapters)
 
 
 def own_adapters(weights: Weights) -> tuple[LoadedAdapter, ...]:
-    """Return what belongs to a model: always applied, and none of the adapters that clients see and number.
+    """Return the adapter that comes with weights, where there is one.
 
     Raises:
         ModelError: it is not for these weights.

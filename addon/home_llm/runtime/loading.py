@@ -9,8 +9,8 @@ from typing import Any
 from home_llm.chat import Chat
 from home_llm.engine import Engine, EngineOptions, Totals
 from home_llm.llama import CacheType, Model, ModelLoadError, cpu_variant, own_pooling
-from home_llm.models import ContextPlan, Gguf, MemoryNeed, Weights, file_identity, plan_context
-from home_llm.runtime.adapters import LoadedAdapter, file_and_own_adapters, read_adapters
+from home_llm.models import ContextPlan, Gguf, MemoryNeed, Weights, plan_context
+from home_llm.runtime.adapters import LoadedAdapter, model_file, read_adapters
 from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.offload import borrowed_memory, helpers, planned_layers
 from home_llm.settings import Settings
@@ -50,12 +50,14 @@ class Loaded:
         chat: what answers.
         plan: the context's size and why.
         embeddings: what makes vectors.
+        own_adapters: what belongs to the file that was loaded, and is applied whatever clients choose beside it.
     """
 
     recipe: Recipe
     chat: Chat
     plan: ContextPlan
     embeddings: Embeddings
+    own_adapters: tuple[LoadedAdapter, ...] = ()
 
     @property
     def message(self) -> str:
@@ -152,10 +154,9 @@ def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) 
     facts = weights.facts
     # Files may have changed since they were chosen.
     adapters = read_adapters([(adapter.file.path, adapter.scale) for adapter in recipe.adapters], weights)
-    path, own = file_and_own_adapters(weights)
-    applied = (*own, *adapters)
-    size = weights.size if path == weights.path else path.stat().st_size
-    size += sum(adapter.file.size for adapter in applied)
+    file = model_file(weights)
+    applied = (*file.adapters, *adapters)
+    size = file.size + sum(adapter.file.size for adapter in applied)
     found = helpers(settings)
     memory += borrowed_memory(found)
     cache_type = _cache_type(settings, facts, elsewhere=bool(found))
@@ -165,7 +166,7 @@ def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) 
     if plan.warning:
         _LOGGER.warning("%s", plan.warning)
     layers = planned_layers(settings.gpu_layers, facts.layers, need.total(plan.size), found)
-    model = Model(path, gpu_layers=layers, on_progress=on_progress)
+    model = Model(file.path, gpu_layers=layers, on_progress=on_progress)
     try:
         engine = Engine(
             model,
@@ -176,7 +177,7 @@ def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) 
                 cache_type=cache_type,
                 parking_budget=min(max(spare // 2, _LEAST_PARKING), _MOST_PARKING),
                 prefixes=settings.data_dir / "cache" / "prefixes",
-                identity=path.name if path != weights.path else weights.sha256 or file_identity(path),
+                identity=file.identity,
                 adapters=tuple(adapter.use for adapter in applied),
             ),
         )
@@ -191,7 +192,7 @@ def _load(recipe: Recipe, *, memory: int, on_progress: Callable[[float], bool]) 
         ranks=facts.ranks,
     )
     chat = Chat(engine, markup=weights.markup, seed=None if settings.seed < 0 else settings.seed)
-    loaded = Loaded(replace(recipe, adapters=adapters), chat, plan, embeddings)
+    loaded = Loaded(replace(recipe, adapters=adapters), chat, plan, embeddings, file.adapters)
     _LOGGER.info("%s %s", loaded.message, model.description)
     if variant := cpu_variant():
         _LOGGER.info("llama.cpp computes with its build for %s", variant)

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from home_llm.models import (
     Weights,
     available_memory,
 )
-from home_llm.runtime.adapters import LoadedAdapter, available, named, own_adapters, read_adapters, rescaled
+from home_llm.runtime.adapter_choice import AdapterChoice
 from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.finder import Finder, configured_name
 from home_llm.runtime.idle import IdleTimer
@@ -39,8 +39,8 @@ _LOGGER = logging.getLogger(__name__)
 _RETRY_SECONDS = 30.0
 _PATIENCE_SECONDS = 5.0
 
-# How long a request waits for a model that was unloaded because nobody wanted it, and a change of adapters or of the
-# model for answers under way. Clients give up after a minute or two.
+# How long a request waits for a model that was unloaded because nobody wanted it, and a change of the model for answers
+# under way. Clients give up after a minute or two.
 _WAKE_SECONDS = 60.0
 _ANSWER_SECONDS = 60.0
 
@@ -52,6 +52,10 @@ class Runtime:
         settings: the settings.
         embedded: where the embedded model is, when not in its Python package.
         memory: tells how many bytes of memory are free.
+
+    Attributes:
+        library: the models of this machine.
+        adapters: those beside the model.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class Runtime:
         room = self._all_memory
         self._finder = Finder(settings, memory=room, report=self._board.show, cancel=self._stop, embedded=embedded)
         self.library = Library(
-            self._finder, settings, memory=room, last=lambda: self._weights, home=lambda: self._starter.weights
+            self._finder, settings, memory=room, last=lambda: self._weights, home=lambda: self._starter.home
         )
         self._starter = Starter(
             settings,
@@ -74,7 +78,13 @@ class Runtime:
             release=self._release,
             is_loaded=lambda: self._loaded is not None,
         )
-        self._adapter_folder = settings.data_dir / "adapters"
+        self.adapters = AdapterChoice(
+            settings,
+            home=lambda: self._starter.home,
+            weights=lambda: self._weights,
+            recipe=lambda: self._current,
+            swap=self._swap,
+        )
         self._preparer = Preparer(settings.data_dir / "cache" / "recoded", report=self._board.show, cancel=self._stop)
         # The model that was loaded last, which can be loaded again.
         self._weights: Weights | None = None
@@ -165,8 +175,8 @@ class Runtime:
     @property
     def labels(self) -> dict[str, list[str]]:
         """The names and tags that the settings give the model that answers, where it is theirs."""
-        recipe, settings = self._current, self._settings
-        if recipe is None or recipe.weights.path != self._starter.home:
+        recipe, home, settings = self._current, self._starter.home, self._settings
+        if recipe is None or home is None or recipe.weights.path != home.path:
             return {}
         labels = {"aliases": list(settings.names), "tags": list(settings.tag_list)}
         return {name: words for name, words in labels.items() if words}
@@ -244,65 +254,25 @@ class Runtime:
         seconds, now = self._settings.idle_unload * 60, time.monotonic()
         return seconds + (self._idle_since() or now) - now if seconds else None
 
-    def adapters(self) -> tuple[LoadedAdapter, ...]:
-        """Return the adapters beside the model; their places in the list are their numbers."""
-        return () if (recipe := self._current) is None else recipe.adapters
-
-    def adapter_names(self) -> list[str]:
-        """Return the names of the adapters that can be loaded."""
-        return list(available(self._configured_adapters(self._weights), self._adapter_folder))
-
-    def scale_adapters(self, scales: Mapping[int, float]) -> None:
-        """Give the adapters other scales, by their numbers; those that are not named get 0.
+    def _swap(self, change: Callable[[Loaded], Loaded]) -> None:
+        """Have what is made of the loaded model take its place.
 
         Raises:
-            AdapterRequestError: there is no adapter of that number.
-            NotReadyError: there is no model now, another load is under way, or answers under way take too long.
+            NotReadyError: there is no model now, or another load is under way; and what `change` raises.
         """
-        self._swap_adapters(lambda loaded: rescaled(loaded.recipe.adapters, scales))
-
-    def use_adapters(self, names: Sequence[str]) -> None:
-        """Apply the adapters of these names, and no others.
-
-        Raises:
-            AdapterRequestError: there is no adapter of that name.
-            ModelError, AdapterError: one cannot be loaded; nothing has changed then.
-            NotReadyError: as above.
-        """
-
-        def choose(loaded: Loaded) -> tuple[LoadedAdapter, ...]:
-            weights = loaded.recipe.weights
-            chosen = named(names, self._configured_adapters(weights), self._adapter_folder)
-            return read_adapters(chosen, weights)
-
-        self._swap_adapters(choose)
-
-    def _swap_adapters(self, choose: Callable[[Loaded], tuple[LoadedAdapter, ...]]) -> None:
         self.chat()
         with self._change():
-            loaded = self._loaded
-            if loaded is None:
+            if self._loaded is None:
                 raise self._board.not_ready(waking=self._waking)
-            adapters = choose(loaded)
-            try:
-                # llama.cpp reads its list of a model's adapters while it reads a text.
-                with loaded.embeddings.paused():
-                    applied = (*own_adapters(loaded.recipe.weights), *adapters)
-                    loaded.chat.engine.set_adapters([adapter.use for adapter in applied], timeout=_ANSWER_SECONDS)
-            except TimeoutError:
-                raise NotReadyError("The answers under way take too long. Change the adapters later.", 10) from None
+            changed = change(self._loaded)
             with self._turn:
-                self._loaded = dataclasses.replace(loaded, recipe=dataclasses.replace(loaded.recipe, adapters=adapters))
+                self._loaded = changed
 
     @property
     def _current(self) -> Recipe | None:
         """How the model was made that answers, now or once it has woken."""
         with self._turn:
             return self._asleep if self._loaded is None else self._loaded.recipe
-
-    def _configured_adapters(self, weights: Weights | None) -> tuple[tuple[Path, float], ...]:
-        """Return the adapters of the settings for the configured model, and none for others."""
-        return self._settings.adapter_list if weights is not None and weights.path == self._starter.home else ()
 
     def _recipe(self, weights: Weights, settings: Settings) -> Recipe:
         """Return how to load weights.
@@ -311,8 +281,7 @@ class Runtime:
             ModelError: an adapter of the settings cannot be used.
             StoppedError: the server is stopping.
         """
-        adapters = read_adapters(self._configured_adapters(weights), weights)
-        return Recipe(self._preparer.prepared(weights), settings, adapters)
+        return Recipe(self._preparer.prepared(weights), settings, self.adapters.at_start(weights))
 
     @contextmanager
     def _change(self) -> Iterator[None]:

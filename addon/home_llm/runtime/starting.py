@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from home_llm.llama import ModelLoadError
 from home_llm.models import EMBEDDED_ID, ModelError, Weights
@@ -26,8 +25,7 @@ class Starter:
         is_loaded: tells whether there is one.
 
     Attributes:
-        home: the configured model's file, once it is known.
-        weights: the configured model, once it is known.
+        home: the configured model, once it is known.
     """
 
     def __init__(
@@ -47,8 +45,7 @@ class Starter:
         self._load = load
         self._release = release
         self._is_loaded = is_loaded
-        self.home: Path | None = None
-        self.weights: Weights | None = None
+        self.home: Weights | None = None
 
     def prepare(self) -> None:
         """Load the embedded model, where the configured one is not here yet and the settings want that.
@@ -69,7 +66,7 @@ class Starter:
         if self._is_loaded() and not self._board.meanwhile:
             return
         weights = self._finder.find(self._wanted)
-        self.home, self.weights = weights.path, weights
+        self.home = weights
         self._place(weights)
         self._finder.tidy(weights)
 
