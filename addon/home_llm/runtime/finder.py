@@ -63,13 +63,13 @@ class Finder:
         """Return the models that have been downloaded."""
         return self._store.models()
 
-    def embedded(self) -> Weights:
-        """Return the embedded model.
+    def embedded(self, name: str = EMBEDDED_ID) -> Weights:
+        """Return the embedded model: with what it has learned, or under the name of its base without that.
 
         Raises:
             ModelError: it is missing or damaged.
         """
-        return self._resolve(Wanted(), 0, lambda _: None, self._cancel)
+        return self._resolve(Wanted(name), 0, lambda _: None, self._cancel)
 
     def configured(self, settings: Settings) -> Wanted:
         """Return what the settings want."""

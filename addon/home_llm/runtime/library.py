@@ -46,6 +46,7 @@ class LocalModel:
         size: bytes of all its files.
         digest: SHA-256 in hex of its content, or of the file's identity where the content's is not known.
         entry: what the catalogue says of it, if it does.
+        adapter: its own, without which the file is another model.
     """
 
     name: str
@@ -55,6 +56,7 @@ class LocalModel:
     size: int
     digest: str
     entry: CatalogueEntry | None = None
+    adapter: Path | None = None
 
     @property
     def tagged(self) -> str:
@@ -70,6 +72,10 @@ class LocalModel:
     def facts(self) -> Gguf:
         """What the file's header says."""
         return _facts(self.path, self.path.stat().st_mtime_ns)
+
+    def is_made_of(self, weights: Weights) -> bool:
+        """Return whether these weights are the same file with the same adapter."""
+        return self.adapter == weights.adapter and _same_file(self.path, weights.path)
 
 
 class Library:
@@ -97,7 +103,7 @@ class Library:
         self._last = last
         self._home = home
         self._memory = memory
-        self._embedded: Weights | None = None
+        self._embedded: tuple[Weights, ...] = ()
         self._pulling = threading.Lock()
         self._closed = threading.Event()
         self._cancel: threading.Event | None = None
@@ -197,23 +203,29 @@ class Library:
             last = None
         known = list(self._known())
         home = self._home()
-        if home is not None and home.path.is_file() and not any(_same_file(each.path, home.path) for each in known):
+        if home is not None and home.path.is_file() and not any(each.is_made_of(home) for each in known):
             known.append(_of_weights(home, self._settings.names))
         if last is not None:
-            twin = next((model for model in known if _same_file(model.path, last.path)), None)
+            twin = next((model for model in known if model.is_made_of(last)), None)
             names = self._settings.names if last.id in self._settings.names else ()
             yield _of_weights(last, names if twin is None else (*twin.names, *names))
         for model in known:
-            if last is None or not _same_file(model.path, last.path):
+            if last is None or not model.is_made_of(last):
                 yield model
 
     def _known(self) -> Iterator[LocalModel]:
-        if self._embedded is None:
+        if not self._embedded:
             # Where it is missing or damaged, that is said to whoever wants it.
             with contextlib.suppress(ModelError):
-                self._embedded = self._finder.embedded()
-        if self._embedded is not None:
-            yield _of_weights(self._embedded, (EMBEDDED_ID, HOME_ID, BASE_ID, EMBEDDED_NAME))
+                self._embedded = (self._finder.embedded(), self._finder.embedded(BASE_ID))
+        if self._embedded:
+            home, base = self._embedded
+            # `embedded` means the one that answers, where one of them does.
+            if home.adapter is not None:
+                yield _of_weights(home, (EMBEDDED_ID, HOME_ID))
+                yield _of_weights(base, (BASE_ID, EMBEDDED_NAME, EMBEDDED_ID))
+            else:
+                yield _of_weights(base, (EMBEDDED_ID, HOME_ID, BASE_ID, EMBEDDED_NAME))
         # Of several quants the largest is meant by the name alone, as when it is loaded.
         for model in sorted(self._finder.stored(), key=lambda model: (model.repository, -model.size)):
             yield _of_stored(model)
@@ -241,14 +253,19 @@ def _of_stored(model: StoredModel) -> LocalModel:
 
 
 def _of_weights(weights: Weights, more: Iterable[str]) -> LocalModel:
+    digest, size = weights.sha256 or _digest(file_identity(weights.path)), weights.size
+    if weights.adapter is not None:
+        digest = _digest(f"{digest}|{file_identity(weights.adapter)}")
+        size += weights.adapter.stat().st_size
     return LocalModel(
         name=weights.id,
         names=_names((weights.id, *more), weights.repository, weights.quant, weights.entry),
         tag="latest",
         path=weights.path,
-        size=weights.size,
-        digest=weights.sha256 or _digest(weights.path),
+        size=size,
+        digest=digest,
         entry=weights.entry,
+        adapter=weights.adapter,
     )
 
 
@@ -264,8 +281,8 @@ def _quant_tag(model: LocalModel) -> str:
     return model.facts.quant.lower() or model.digest[:12]
 
 
-def _digest(path: Path) -> str:
-    return sha256(file_identity(path).encode()).hexdigest()
+def _digest(identity: str) -> str:
+    return sha256(identity.encode()).hexdigest()
 
 
 def _same_file(one: Path, other: Path) -> bool:

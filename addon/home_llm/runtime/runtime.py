@@ -190,7 +190,7 @@ class Runtime:
 
     def answers_with(self, model: LocalModel) -> bool:
         """Return whether requests are answered by this model, now or once it has woken."""
-        return (recipe := self._current) is not None and recipe.weights.path == model.path
+        return (recipe := self._current) is not None and model.is_made_of(recipe.weights)
 
     def stop_generations(self) -> None:
         """Cancel every generation."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from home_llm.runtime.finder import shown_name
+from home_llm.models import BASE_ID, HOME_ID
 from hub import LocalHub
 from served import Served
 
@@ -43,8 +43,10 @@ def test_somebody_is_there(served: Served, accept: dict[str, str]) -> None:
 
 def test_tags(served: Served) -> None:
     """The list has what Ollama's clients are strict about: times, sizes as numbers, and details."""
-    (model,) = served.get("/api/tags").json["models"]
-    assert model["name"] == model["model"] == f"{NAME}:latest"
+    models = served.get("/api/tags").json["models"]
+    assert [model["name"] for model in models] == [f"{NAME}:latest", f"{HOME_ID}:latest"]
+    model = models[0]
+    assert model["name"] == model["model"]
     assert datetime.fromisoformat(model["modified_at"]).utcoffset() is not None
     assert model["size"] > 90_000_000
     assert len(model["digest"]) == 64
@@ -81,6 +83,32 @@ def test_version_and_processes(served: Served) -> None:
     assert process["context_length"] == 2048
     assert datetime.fromisoformat(process["expires_at"]).year > 2100
     assert isinstance(process["size_vram"], int)
+
+
+def test_the_same_weights_with_and_without_our_adapter(tmp_path: Path) -> None:
+    """The Home model and its base are two models: a request is answered by the one that it names."""
+    with Served(tmp_path, model="embedded", context_size=512) as served:
+        served.wait_until("ok")
+        models = served.get("/api/tags").json["models"]
+        assert [model["name"] for model in models] == [f"{HOME_ID}:latest", f"{NAME}:latest"]
+        assert models[0]["digest"] != models[1]["digest"]
+        assert models[0]["size"] > models[1]["size"]
+        for name, wanted in ((HOME_ID, HOME_ID), (BASE_ID, NAME), ("embedded", NAME), (NAME, NAME), (HOME_ID, HOME_ID)):
+            assert ask(served, name).status == 200
+            assert served.get("/health").json["model"] == wanted
+            assert [model["name"] for model in served.get("/api/ps").json["models"]] == [f"{wanted}:latest"]
+
+
+def test_a_key_for_the_other_one_of_the_same_weights(tmp_path: Path) -> None:
+    """Who may not load models is told that the base is not loaded while the Home model is."""
+    with Served(tmp_path, model="embedded", context_size=512, api_key="user", admin_key="admin") as served:
+        served.wait_until("ok")
+        refused = ask(served, BASE_ID, Authorization="Bearer user")
+        assert refused.status == 403
+        assert "is not loaded" in refused.json["error"]
+        assert ask(served, HOME_ID, Authorization="Bearer user").status == 200
+        assert ask(served, BASE_ID, Authorization="Bearer admin").status == 200
+        assert served.get("/health").json["model"] == NAME
 
 
 def test_embeddings(served: Served) -> None:
@@ -132,7 +160,7 @@ def test_a_pull_in_lines(tmp_path: Path, hub: LocalHub) -> None:
         assert parts[-1]["completed"] == parts[-1]["total"]
 
         names = [model["name"] for model in served.get("/api/tags").json["models"]]
-        assert names == [f"{NAME}:latest", "home-1b-v3:latest"]
+        assert names == [f"{NAME}:latest", f"{HOME_ID}:latest", "home-1b-v3:latest"]
         requests = len(hub.requests)
         again = served.post("/api/pull", {"name": "home-1b-v3:latest", "stream": False})
         assert again.json == {"status": "success"}
@@ -143,11 +171,9 @@ def test_a_pull_in_lines(tmp_path: Path, hub: LocalHub) -> None:
         assert served.get("/health").json["model"] == "home-1b-v3"
         assert [model["name"] for model in served.get("/api/ps").json["models"]] == ["home-1b-v3:latest"]
         assert ask(served, NAME).status == 200
-        # Loaded again it has the project's own adapter and its name, where that is there.
-        own = shown_name("embedded")
-        assert served.get("/health").json["model"] == own
+        assert served.get("/health").json["model"] == NAME
         names = served.get("/v1/internal/model/list").json["model_names"]
-        assert names == [own, "home-1b-v3"]
+        assert names == [NAME, HOME_ID, "home-1b-v3"]
 
 
 def test_pulls_that_cannot_be(tmp_path: Path, hub: LocalHub) -> None:
