@@ -1,6 +1,7 @@
 """The page `/docs` in a browser: it shows every route, sends what is typed, and is usable with keys and on a phone."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,6 +51,12 @@ class Docs:
         self.browser.wait(lambda: outcome.get_attribute("data-good"), "the request ends")
         return outcome.text, str(self.browser.find("pre", box).get_property("textContent"))
 
+    def generated(self, key: str) -> int:
+        """Return how many tokens the server has generated."""
+        metrics = self.server.get("/metrics", Authorization=f"Bearer {key}").body.decode()
+        (count,) = re.findall(r"^llamacpp:tokens_predicted_total (\S+)", metrics, re.MULTILINE)
+        return int(float(count))
+
     def type_key(self, key: str) -> None:
         """Type a key."""
         self.browser.find("#key").send_keys(key)
@@ -90,7 +97,7 @@ def test_every_route_is_shown(docs: Docs, api: dict[str, Any]) -> None:
     assert {tuple(each) for each in shown} == wanted
     assert len(shown) == len(wanted)
     forms = "details.route > form"
-    docs.browser.wait(lambda: len(docs.browser.find_all(forms)) == len(wanted), "every route opens", seconds=20)
+    docs.browser.wait(lambda: len(docs.browser.find_all(forms)) == len(wanted), "every route opens")
     bodies = [operation for _, _, operation in operations(api) if "requestBody" in operation]
     assert len(docs.browser.find_all("details.route textarea")) == len(bodies)
     assert docs.browser.overflow() == 0
@@ -161,6 +168,7 @@ def test_a_request_can_be_stopped(docs: Docs, key: str) -> None:
     docs.type_key(key)
     box = docs.route("post_completion")
     docs.write(box, {"prompt": "Once upon a time", "n_predict": 1500, "ignore_eos": True, "stream": True})
+    before = docs.generated(key)
     docs.browser.find("button[type=submit]", box).click()
     docs.browser.wait(lambda: "data: " in docs.browser.find("pre", box).text, "the stream begins")
     docs.browser.find("button[type=button]", box).click()
@@ -172,7 +180,8 @@ def test_a_request_can_be_stopped(docs: Docs, key: str) -> None:
         slots = docs.server.get("/slots", Authorization=f"Bearer {key}").json
         return not any(slot["is_processing"] for slot in slots)
 
-    docs.browser.wait(rests, "the server rests", seconds=10)
+    docs.browser.wait(rests, "the server rests")
+    assert docs.generated(key) - before < 1500
 
 
 @pytest.mark.parametrize("wrong", ["", "cellar-key"])
@@ -222,7 +231,9 @@ def test_routes_are_found(docs: Docs) -> None:
 
 
 def test_a_link_opens_a_route(docs: Docs) -> None:
-    """The address of the page can name a route, which is open then."""
+    """A route has an address of its own, with which the page opens it."""
+    link = docs.browser.find("a[href^='#']", docs.route(CHAT)).get_attribute("href")
+    assert link == f"{docs.server.url}/docs#{CHAT}"
     docs.open(f"#{CHAT}")
     docs.browser.wait(lambda: docs.browser.find(f"#{CHAT}").get_attribute("open"), "the route is open")
     assert docs.browser.problems() == []

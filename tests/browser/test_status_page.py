@@ -67,7 +67,7 @@ def test_it_opens_behind_ingress(browser: Browser, server: ServerProcess, ingres
     # A script could have stopped after the first look: the state is asked for again and again.
     seen = browser.requested()
     asked = [url for url in seen if url.endswith("/status.json")]
-    browser.wait(lambda: any(url.endswith("/status.json") for url in browser.requested()), "it looks again", seconds=15)
+    browser.wait(lambda: any(url.endswith("/status.json") for url in browser.requested()), "it looks again")
     assert asked
     assert {url for url in seen if not url.startswith(ingress.app_url)} == {ingress.url}
     browser.driver.switch_to.default_content()
@@ -80,7 +80,7 @@ def test_it_follows_a_download(browser: Browser, tmp_path: Path, tiny: Path) -> 
     content = tiny.read_bytes()
     with LocalHub() as hub:
         hub.add_repository(REPOSITORY, {FILE: content})
-        hub.slow_down(len(content) // 8)
+        hub.slow_down(len(content) // 60)
         flags = ("--repository", REPOSITORY, "--quant", "Q4_K_M", "--meanwhile", "embedded")
         asked = (*flags, "--hub-url", hub.url, "--ingress-port", str(port), "--context-size", "1024")
         with ServerProcess(tmp_path, *asked, until=("downloading",)), LocalIngress(port) as ingress:
@@ -99,6 +99,7 @@ def test_it_follows_a_download(browser: Browser, tmp_path: Path, tiny: Path) -> 
             browser.wait(lambda: "MB/s" in text(browser, "download-size"), "it tells the speed")
             assert f"of {len(content) / 1e6:.0f} MB" in text(browser, "download-size")
             browser.picture("status-download")
+            hub.slow_down(0)
             browser.wait(lambda: text(browser, "model") == REPOSITORY, "the new model is named")
             browser.wait(lambda: text(browser, "state") == "Ready", "it is ready")
             assert not browser.find("#download").is_displayed()
@@ -116,10 +117,10 @@ def test_it_follows_a_switch_of_the_model(browser: Browser, tmp_path: Path, tiny
         first = server.get("/health").json["model"]
         browser.wait(lambda: text(browser, "model") == first, "the first model is named")
         assert server.post("/v1/internal/model/load", {"model_name": BASE_ID}).status == 200
-        browser.wait(lambda: text(browser, "model") == EMBEDDED_NAME, "the other model is named", seconds=20)
-        browser.wait(lambda: f"{EMBEDDED_NAME} is ready" in text(browser, "log"), "the log tells of it", seconds=20)
+        browser.wait(lambda: text(browser, "model") == EMBEDDED_NAME, "the other model is named")
+        browser.wait(lambda: f"{EMBEDDED_NAME} is ready" in text(browser, "log"), "the log tells of it")
         assert server.post("/v1/internal/model/unload").status == 200
-        browser.wait(lambda: text(browser, "state") == "No model loaded", "it is freed", seconds=20)
+        browser.wait(lambda: text(browser, "state") == "No model loaded", "it is freed")
         assert browser.problems() == []
 
 
@@ -131,11 +132,11 @@ def test_it_survives_a_restart(browser: Browser, tmp_path: Path) -> None:
         with ServerProcess(tmp_path, *flags):
             enter(browser, ingress)
             browser.wait(lambda: text(browser, "state") == "Ready", "it is ready")
-        browser.wait(lambda: browser.find("#offline").is_displayed(), "it says that nobody answers", seconds=20)
+        browser.wait(lambda: browser.find("#offline").is_displayed(), "it says that nobody answers")
         assert text(browser, "state") == "No answer"
         browser.picture("status-offline")
         with ServerProcess(tmp_path, *flags):
-            browser.wait(lambda: text(browser, "state") == "Ready", "it is ready again", seconds=20)
+            browser.wait(lambda: text(browser, "state") == "Ready", "it is ready again")
             assert not browser.find("#offline").is_displayed()
     assert all("status of 502" in problem for problem in browser.problems())
 

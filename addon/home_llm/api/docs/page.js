@@ -206,6 +206,8 @@
       read();
     }
 
+    make("a", actions, "Link to this route", { href: `#${id}` });
+
     const outcome = make("div", form, undefined, { class: "outcome", role: "status" });
     const output = make("pre", form, undefined, { tabindex: "0", role: "region", "aria-label": "Answer" });
     output.hidden = true;
@@ -291,6 +293,8 @@
     const box = byId(decodeURIComponent(location.hash.slice(1)));
     if (box && box.matches("details.route")) {
       box.open = true;
+    }
+    if (box) {
       box.scrollIntoView();
     }
   };
