@@ -1,6 +1,7 @@
 """The real server as a process, with a tiny model that answers at once."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ def server_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerP
     vocabulary = Model(embedded_model(folder / "data"))
     model = write_tiny_model(folder / "tiny.gguf", "full", vocabulary)
     vocabulary.close()
-    flags = ("--model", model, "--context-size", "1024", "--log-level", "warning")
+    flags: tuple[str | Path, ...] = ("--model", model, "--context-size", "1024", "--log-level", "warning")
     # Where there is no folder for slots, saving them is a status of the 500s.
     flags += ("--slot-folder", folder / "slots")
     with LocalHub() as hub, ServerProcess(folder / "data", *flags, "--hub-url", hub.url) as server:
