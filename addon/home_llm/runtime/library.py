@@ -231,6 +231,11 @@ class Library:
             yield _of_stored(model)
 
 
+def embedded_as(name: str) -> str:
+    """Return the embedded model with what it has learned, or its base where that was named."""
+    return BASE_ID if same_name(name) in (BASE_ID, same_name(EMBEDDED_NAME)) else EMBEDDED_ID
+
+
 def same_name(name: str) -> str:
     """Return a name without what does not matter: case, the hub's address, and the tag `latest`."""
     plain = name.strip().lower()

@@ -15,7 +15,6 @@ from home_llm.llama import ModelLoadError
 from home_llm.models import (
     BASE_ID,
     EMBEDDED_ID,
-    EMBEDDED_NAME,
     ModelError,
     StoppedError,
     Wanted,
@@ -26,7 +25,7 @@ from home_llm.runtime.adapter_choice import AdapterChoice
 from home_llm.runtime.embedding import Embeddings
 from home_llm.runtime.finder import Finder, configured_name
 from home_llm.runtime.idle import IdleTimer
-from home_llm.runtime.library import Library, LocalModel, same_name
+from home_llm.runtime.library import Library, LocalModel, embedded_as
 from home_llm.runtime.loading import Loaded, Recipe, load
 from home_llm.runtime.offload import borrowed_memory, helpers
 from home_llm.runtime.prepared import Preparer
@@ -211,7 +210,7 @@ class Runtime:
         if context_size is not None:
             settings = dataclasses.replace(settings, context_size=context_size)
         model = self.library.find(name)
-        file = _embedded_as(name) if EMBEDDED_ID in model.names else str(model.path)
+        file = embedded_as(name) if EMBEDDED_ID in model.names else str(model.path)
         wanted = Wanted(file, context_size=settings.context_size, cache_type=settings.cache_type)
         if patient and (running := self._loaded) is not None and not running.wait_until_idle(_ANSWER_SECONDS):
             raise NotReadyError(f"{running.recipe.weights.id} answers others. Ask for another model later.", 10)
@@ -401,8 +400,3 @@ class Runtime:
             loaded, self._loaded, self._asleep = self._loaded, None, None
         if loaded is not None:
             loaded.close()
-
-
-def _embedded_as(name: str) -> str:
-    """Return the embedded model with what it has learned, or its base where that was named."""
-    return BASE_ID if same_name(name) in (BASE_ID, same_name(EMBEDDED_NAME)) else EMBEDDED_ID
