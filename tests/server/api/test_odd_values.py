@@ -10,8 +10,8 @@ import pytest
 from served import Served
 
 DIALECTS = {"OpenAI", "text-generation-webui", "Ollama", "Anthropic", "llama-server", "Home LLM"}
-# Loading takes long, and fails for good reasons.
-LEFT_OUT = {"/v1/internal/model/load"}
+# Loading takes long, and fails for good reasons; what a slot is to do stands in the address.
+LEFT_OUT = {"/v1/internal/model/load", "/models/load", "/models/unload", "/slots/{slot}"}
 VALUES: list[Any] = [
     None,
     True,
