@@ -8,7 +8,7 @@ import pytest
 from served import Served
 
 HELLO: dict[str, Any] = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 2}
-EMBEDDED = "home-135m"
+EMBEDDED, BASE = "home-135m", "SmolLM2-135M-Instruct"
 
 
 def states(served: Served) -> dict[str, str]:
@@ -26,9 +26,10 @@ def routing_fixture(tiny_paths: dict[str, Path], tmp_path: Path) -> Any:
 
 def test_requests_choose(routing: Served) -> None:
     """Each request is answered by the model that it names, on every route, and without a name by the one there is."""
-    assert states(routing) == {"full": "loaded", EMBEDDED: "unloaded"}
+    assert states(routing) == {"full": "loaded", EMBEDDED: "unloaded", BASE: "unloaded"}
     for route, name in (
         ("/v1/chat/completions", "full"),
+        ("/v1/chat/completions", BASE),
         ("/v1/chat/completions", EMBEDDED),
         ("/v1/messages", "full"),
         ("/v1/messages", EMBEDDED.upper()),
@@ -37,7 +38,7 @@ def test_requests_choose(routing: Served) -> None:
         now = routing.get("/health").json["model"]
         assert now.lower() == name.lower()
         assert routing.post("/v1/completions", {"prompt": "Once", "max_tokens": 1}).json["model"] == now
-    assert states(routing) == {EMBEDDED: "loaded", "full": "unloaded"}
+    assert states(routing) == {EMBEDDED: "loaded", BASE: "unloaded", "full": "unloaded"}
     assert routing.get("/v1/models/full").json["status"] == {"value": "unloaded"}
 
 
