@@ -122,6 +122,10 @@ class Arguments:
         default="",
         metadata=_about("an adapter that train.py wrote, to be trained on; its rank and modules stay", "LoRA"),
     )
+    adapter_share: float = field(
+        default=1.0,
+        metadata=_about("how much of what the run has changed in --adapter is kept at the end, from 0 to 1", "LoRA"),
+    )
     lora_merge: bool = field(default=False, metadata=_about("write the merged model too", "LoRA"))
 
     add_pad_token: bool = field(default=False, metadata=_about("give the base a token for padding", "tokens"))
@@ -238,6 +242,14 @@ def _check(arguments: Arguments) -> None:
         raise TrainingError("--beta must be above 0")
     if arguments.bucket_save_limit and not arguments.sync_to_bucket:
         raise TrainingError("--bucket_save_limit is of no use without --sync_to_bucket")
+    _check_lora(arguments)
+
+
+def _check_lora(arguments: Arguments) -> None:
+    if not 0 < arguments.adapter_share <= 1:
+        raise TrainingError("--adapter_share must be above 0, and 1 at most")
+    if arguments.adapter_share < 1 and not arguments.adapter:
+        raise TrainingError("--adapter_share is of no use without --adapter")
     of_lora = ("adapter", "lora_merge", "lora_modules", "lora_modules_to_save")
     if not arguments.use_lora and any(getattr(arguments, name) for name in of_lora):
         raise TrainingError("flags of LoRA were given without --use_lora")

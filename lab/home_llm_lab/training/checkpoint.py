@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from peft.utils import set_peft_model_state_dict
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors.torch import load_file
 from torch import nn
 
@@ -116,6 +116,26 @@ def load_checkpoint(checkpoint: Path, model: nn.Module, optimizer: torch.optim.O
     torch.set_rng_state(state["rng"])
     if state["cuda_rng"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda_rng"])
+
+
+def blend(model: PeftModel, folder: Path, share: float) -> None:
+    """Keep a share of what training has changed in an adapter.
+
+    Between what an adapter was and what new data make of it there often is one that is better than both. Source:
+    Wortsman et al., Robust fine-tuning of zero-shot models, 2022.
+
+    Args:
+        model: trained.
+        folder: of the adapter that it began with.
+        share: from 0, as it began, to 1, as it is.
+    """
+    began = load_file(str(folder / "adapter_model.safetensors"))
+    now: Any = get_peft_model_state_dict(model)
+    mixed = {
+        name: torch.lerp(began[name].to(weight.device, torch.float32), weight.float(), share)
+        for name, weight in now.items()
+    }
+    set_peft_model_state_dict(model, mixed)
 
 
 def base_facts(config: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from .attention import choose_attention
 from .base import BaseFiles, check_gptq, find_base, first_token, load_model, load_tokenizer
 from .bucket import Bucket
 from .chat import ChatEncoder
-from .checkpoint import Place, base_facts, find_checkpoint, load_checkpoint, read_place, save_model
+from .checkpoint import Place, base_facts, blend, find_checkpoint, load_checkpoint, read_place, save_model
 from .dataset import Dataset, Reading, read_dataset
 from .errors import TrainingError
 from .journal import Journal, open_board
@@ -215,6 +215,8 @@ def _supply(arguments: Arguments, data: Dataset, accelerator: Accelerator) -> Su
 
 def _finish(arguments: Arguments, model: Any, tokenizer: Any, journal: Journal, facts: dict[str, Any]) -> None:
     folder = arguments.folder
+    if arguments.adapter_share < 1:
+        blend(model, Path(arguments.adapter), arguments.adapter_share)
     save_model(model, folder)
     tokenizer.save_pretrained(str(folder))
     (folder / "training.json").write_text(json.dumps({"arguments": arguments.as_json(), "base": facts}, indent=1))

@@ -60,6 +60,8 @@ def test_every_flag_of_old_is_read() -> None:
         (["--prefix_ids", "1"], "--prefix_ids and --suffix_ids go together"),
         (["--bucket_save_limit", "1"], "--sync_to_bucket"),
         (["--dpo", "--beta", "0"], "--beta must be above 0"),
+        (["--adapter_share", "0"], "--adapter_share must be above 0"),
+        (["--adapter_share", "0.5"], "of no use without --adapter"),
         (["--no-use_lora"], "without --use_lora"),
     ],
 )

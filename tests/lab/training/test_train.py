@@ -118,6 +118,18 @@ def test_an_adapter_is_trained_on(base: Path, tmp_path: Path) -> None:
     assert any(not torch.equal(one[name], two[name]) for name in one)
 
 
+def test_a_share_of_what_was_changed_is_kept(base: Path, data: Path, tmp_path: Path) -> None:
+    """With --adapter_share the weights lie between those that the run began with and those that it came to."""
+    assert main(flags(base, data, tmp_path / "first", max_steps=3)) == 0
+    for share in (1, 0.25):
+        more = {"adapter": tmp_path / "first", "adapter_share": share, "max_steps": 3}
+        assert main(flags(base, data, tmp_path / str(share), **more)) == 0
+    began, whole, part = (adapter_of(tmp_path / name) for name in ("first", "1", "0.25"))
+    assert any(not torch.equal(began[name], whole[name]) for name in began)
+    for name, weight in part.items():
+        torch.testing.assert_close(weight, began[name] + 0.25 * (whole[name] - began[name]))
+
+
 def test_a_whole_model_is_trained_and_resumed(base: Path, data: Path, tmp_path: Path) -> None:
     """Without LoRA all weights are learned; checkpoints hold them."""
     more: dict[str, Any] = {"max_steps": 4, "save_steps": 2, "save_total_limit": 9, "learning_rate": 1e-3}
