@@ -211,8 +211,18 @@ class AppContainer(Client):
         podman("wait", self.name)
 
     def wait_for_end(self, timeout: float = 150) -> int:
-        """Wait until it has ended by itself and return its status."""
-        return int(podman("wait", self.name, timeout=timeout))
+        """Wait until it has ended by itself and return its status.
+
+        Raises:
+            AssertionError: it still runs; with its processes and what it has printed.
+        """
+        deadline = time.monotonic() + timeout
+        while self.running():
+            if time.monotonic() > deadline:
+                processes = podman("top", self.name, "pid", "ppid", "state", "args", check=False)
+                raise AssertionError(f"it still runs after {timeout:.0f} s\n{processes}\n{self.logs()}")
+            time.sleep(0.1)
+        return int(self.inspect("{{json .State.ExitCode}}"))
 
     def remove(self) -> None:
         """Remove the container, running or not; the data stays."""
