@@ -24,21 +24,25 @@ class Server {
     this.headers = { Authorization: `Bearer ${key}` };
   }
 
-  /** Return the places for requests. */
-  async slots() {
-    return (await fetch(`${this.url}/slots`, { headers: this.headers })).json();
+  /** Return what a route tells. */
+  async ask(route) {
+    return (await fetch(this.url + route, { headers: this.headers })).json();
+  }
+
+  /** Return how many requests have a place, those that wait for one that runs included. */
+  async places() {
+    return (await this.ask("/props")).places;
   }
 
   /** Return the name of the model. */
   async model() {
-    const { data } = await (await fetch(`${this.url}/v1/models`, { headers: this.headers })).json();
-    return data[0].id;
+    return (await this.ask("/v1/models")).data[0].id;
   }
 
   /** Wait until no request has a place. */
   async waitUntilFree() {
     const end = Date.now() + 5000;
-    while ((await this.slots()).some((slot) => slot.is_processing)) {
+    while ((await this.ask("/slots")).some((slot) => slot.is_processing)) {
       assert.ok(Date.now() < end, "a request keeps its place although its client has gone");
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

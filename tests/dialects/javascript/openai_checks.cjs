@@ -156,7 +156,7 @@ const CHECKS = {
 
   async rate_limit(client) {
     await server.waitUntilFree();
-    const places = (await server.slots()).length;
+    const places = await server.places();
     const streams = [];
     try {
       for (let number = 0; number < places; number += 1) {
