@@ -218,11 +218,13 @@ class AppContainer(Client):
         """
         deadline = time.monotonic() + timeout
         while self.running():
-            if time.monotonic() > deadline:
-                processes = podman("top", self.name, "pid", "ppid", "state", "args", check=False)
-                raise AssertionError(f"it still runs after {timeout:.0f} s\n{processes}\n{self.logs()}")
+            assert time.monotonic() < deadline, f"it still runs after {timeout:.0f} s\n{self._told()}"
             time.sleep(0.1)
         return int(self.inspect("{{json .State.ExitCode}}"))
+
+    def _told(self) -> str:
+        """Return what runs in it and what it has printed."""
+        return f"{podman('top', self.name, 'pid', 'ppid', 'state', 'args', check=False)}\n{self.logs()}"
 
     def remove(self) -> None:
         """Remove the container, running or not; the data stays."""
@@ -245,7 +247,7 @@ class AppContainer(Client):
         """Wait until its health is one of the states; return the seconds since it was started."""
         end = time.monotonic() + timeout
         while (health := self.health())["status"] not in states:
-            assert time.monotonic() < end, health
+            assert time.monotonic() < end, f"{health}\n{self._told()}"
             assert self.running(), f"it ended with {self.inspect('{{json .State.ExitCode}}')}"
             time.sleep(pause)
         return time.monotonic() - self.started
